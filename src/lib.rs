@@ -1,0 +1,9 @@
+//! Version control for training data: every version exact, every version explained, every deletion
+//! proven.
+//!
+//! The rooms, from the ground up; a room uses rooms on lower floors only (`tests/layering.rs`):
+//! `model` (nouns), `chunk` (where to cut) and `format` (values ↔ bytes), then `store`,
+//! `catalogue`, `worktree` and `git` (the outside world), `repo` (one opened repository) and
+//! `ops` (one file per thing a user can do).
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! The command `stem`.
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! The nouns: ids, paths, entries, versions, references, time, progress.
+//!
+//! Here: values that every room speaks of, and the rules that make one valid.
+//! Not here: how a value looks on disk (`format`), where it is kept (`store`, `catalogue`).
+//! Invariant: a value of one of these types is valid; what is not cannot be built.
+
+mod author;
+mod clock;
+mod entry;
+mod id;
+mod path;
+mod progress;
+mod refname;
+mod version;
+
+pub use author::{Author, AuthorError};
+pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
+pub use entry::{Entry, FileRef, Mode};
+pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};
+pub use path::{PathError, PathProblem, RepoPath};
+pub use progress::{Progress, Silent};
+pub use refname::{DatasetName, NameError, RefKind, RefName};
+pub use version::{Provenance, Source, Version};

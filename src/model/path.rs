@@ -1,0 +1,278 @@
+//! Paths inside a dataset: bytes with `/`, checked once, safe ever after.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// A path inside a dataset: non-empty components of bytes, separated by `/`, relative.
+///
+/// Order is byte order. Bytes need not be UTF-8. A path is safe to create below a directory:
+/// it has no `.` or `..`, no NUL, and no component that stands for `.stem`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(Box<[u8]>);
+
+/// Why bytes are not a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathProblem {
+    /// Nothing there.
+    #[error("it is empty")]
+    Empty,
+    /// Begins with `/`.
+    #[error("it is absolute")]
+    Absolute,
+    /// Two slashes in a row, or one at the end.
+    #[error("it has an empty component")]
+    EmptyComponent,
+    /// `.` or `..`.
+    #[error("it has a component `.` or `..`")]
+    DotComponent,
+    /// A zero byte.
+    #[error("it contains a NUL byte")]
+    Nul,
+    /// `.stem`, however written.
+    #[error("`.stem` belongs to stem itself")]
+    Reserved,
+    /// A component that some systems change silently.
+    #[error("a component ends in a carriage return")]
+    TrailingReturn,
+    /// A component of more than 255 bytes.
+    #[error("a component is longer than 255 bytes")]
+    ComponentTooLong,
+    /// More than 4,096 bytes.
+    #[error("it is longer than 4096 bytes")]
+    TooLong,
+    /// More than 128 components.
+    #[error("it is deeper than 128 directories")]
+    TooDeep,
+}
+
+/// Bytes that are not a path inside a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` cannot be a path in a dataset: {problem}", RepoPath::show_bytes(bytes))]
+pub struct PathError {
+    /// What was given.
+    pub bytes: Vec<u8>,
+    /// What is wrong with it.
+    pub problem: PathProblem,
+}
+
+impl RepoPath {
+    /// The longest path, in bytes.
+    pub const MAX_BYTES: usize = 4096;
+    /// The longest component, in bytes.
+    pub const MAX_COMPONENT_BYTES: usize = 255;
+    /// The most components.
+    pub const MAX_DEPTH: usize = 128;
+
+    /// The path made of `bytes`, if they are one.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError`] names the first rule that `bytes` break.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, PathError> {
+        let bytes = bytes.into();
+        match check(&bytes) {
+            Ok(()) => Ok(Self(bytes.into_boxed_slice())),
+            Err(problem) => Err(PathError { bytes, problem }),
+        }
+    }
+
+    /// The bytes of the path.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The components, from the top.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/')
+    }
+
+    /// The directory that holds the path; empty at the top.
+    pub fn directory(&self) -> &[u8] {
+        match memchr::memrchr(b'/', &self.0) {
+            Some(slash) => &self.0[..slash],
+            None => b"",
+        }
+    }
+
+    /// The last component.
+    pub fn name(&self) -> &[u8] {
+        match memchr::memrchr(b'/', &self.0) {
+            Some(slash) => &self.0[slash + 1..],
+            None => &self.0,
+        }
+    }
+
+    /// Whether the path is `prefix` itself or lies below it; the empty prefix holds everything.
+    pub fn is_at_or_below(&self, prefix: &[u8]) -> bool {
+        prefix.is_empty()
+            || self.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+
+    /// The path in a form under which names that some file systems take for one are equal:
+    /// lower case, composed. Paths that are not UTF-8 are their own form.
+    pub fn folded(&self) -> Vec<u8> {
+        fold(&self.0)
+    }
+
+    /// The path as text; bytes that are not UTF-8 become `\xNN`, control characters `\u{N}`.
+    pub fn show(&self) -> String {
+        Self::show_bytes(&self.0)
+    }
+
+    /// [`RepoPath::show`] for bytes that may not be a path.
+    pub fn show_bytes(bytes: &[u8]) -> String {
+        let mut text = String::with_capacity(bytes.len());
+        for part in bytes.utf8_chunks() {
+            for character in part.valid().chars() {
+                if character.is_control() {
+                    text.extend(character.escape_default());
+                } else {
+                    text.push(character);
+                }
+            }
+            for byte in part.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        }
+        text
+    }
+}
+
+fn fold(bytes: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => bytes.to_ascii_lowercase(),
+        Ok(text) => text.nfc().flat_map(char::to_lowercase).nfc().collect::<String>().into_bytes(),
+        Err(_) => bytes.to_vec(),
+    }
+}
+
+fn check(bytes: &[u8]) -> Result<(), PathProblem> {
+    if bytes.is_empty() {
+        return Err(PathProblem::Empty);
+    }
+    if bytes.len() > RepoPath::MAX_BYTES {
+        return Err(PathProblem::TooLong);
+    }
+    if bytes[0] == b'/' {
+        return Err(PathProblem::Absolute);
+    }
+    if memchr::memchr(0, bytes).is_some() {
+        return Err(PathProblem::Nul);
+    }
+    let mut depth = 0;
+    for component in bytes.split(|&byte| byte == b'/') {
+        depth += 1;
+        check_component(component)?;
+    }
+    if depth > RepoPath::MAX_DEPTH { Err(PathProblem::TooDeep) } else { Ok(()) }
+}
+
+fn check_component(component: &[u8]) -> Result<(), PathProblem> {
+    match component {
+        b"" => Err(PathProblem::EmptyComponent),
+        b"." | b".." => Err(PathProblem::DotComponent),
+        _ if component.len() > RepoPath::MAX_COMPONENT_BYTES => Err(PathProblem::ComponentTooLong),
+        _ if component.ends_with(b"\r") => Err(PathProblem::TrailingReturn),
+        _ if is_reserved(component) => Err(PathProblem::Reserved),
+        _ => Ok(()),
+    }
+}
+
+/// Whether some file system opens `.stem` when it is asked for `component`: other case, trailing
+/// dots and spaces (Windows), characters that HFS+ ignores.
+fn is_reserved(component: &[u8]) -> bool {
+    if component.first() != Some(&b'.') && component.is_ascii() {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(component) else { return false };
+    let visible: String = text.chars().filter(|&c| !is_ignorable(c)).collect();
+    let trimmed = visible.trim_end_matches(['.', ' ']);
+    trimmed.nfkc().flat_map(char::to_lowercase).eq(".stem".chars())
+}
+
+fn is_ignorable(character: char) -> bool {
+    matches!(character, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{206a}'..='\u{206f}' | '\u{feff}')
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show())
+    }
+}
+
+impl fmt::Debug for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.show())
+    }
+}
+
+impl Borrow<[u8]> for RepoPath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for RepoPath {
+    type Error = PathError;
+
+    fn try_from(text: &str) -> Result<Self, PathError> {
+        Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_leave_the_directory_or_clash_with_stem_is_no_path() {
+        use PathProblem::*;
+        let cases: &[(&[u8], PathProblem)] = &[
+            (b"", Empty),
+            (b"/etc/x", Absolute),
+            (b"../x", DotComponent),
+            (b"a/../../x", DotComponent),
+            (b"./a", DotComponent),
+            (b"a//b", EmptyComponent),
+            (b"a/", EmptyComponent),
+            (b"a\0b", Nul),
+            (b".STEM/config", Reserved),
+            (b"x/.stem", Reserved),
+            (b".Stem. .", Reserved),
+            (".st\u{200c}em".as_bytes(), Reserved),
+            ("．stem".as_bytes(), Reserved),
+            (b"a\r", TrailingReturn),
+            (&[b'a'; 256], ComponentTooLong),
+            (&b"a/".repeat(2049)[..4097], TooLong),
+            (&b"a/".repeat(200)[..399], TooDeep),
+        ];
+        for (bytes, problem) in cases {
+            assert_eq!(RepoPath::new(*bytes).unwrap_err().problem, *problem);
+        }
+    }
+
+    #[test]
+    fn odd_names_are_kept_exactly() {
+        for bytes in
+            [&b"-rf"[..], b"a b", b"a\nb", b"\xff\xfe", "数据.jsonl".as_bytes(), b".stemignore"]
+        {
+            assert_eq!(RepoPath::new(bytes).unwrap().as_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_shown_escaped() {
+        assert_eq!(RepoPath::new(&b"a\x1b[31m\xff"[..]).unwrap().show(), "a\\u{1b}[31m\\xff");
+    }
+
+    #[test]
+    fn names_that_differ_in_case_or_normal_form_fold_to_one() {
+        let fold = |text: &str| RepoPath::new(text).unwrap().folded();
+        assert_eq!(fold("A"), fold("a"));
+        assert_eq!(fold("\u{e9}"), fold("e\u{301}"));
+        assert_ne!(fold("a"), fold("b"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The immutable record of one state of a dataset.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Author, ManifestId, Time, VersionId};
+
+/// One state of a dataset, and everything that was known about it when it was committed.
+///
+/// Its id is the hash of its canonical JSON (`format::version`), so nothing here can change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Format of the record: 1.
+    pub format: u32,
+    /// The root of the listing.
+    pub manifest: ManifestId,
+    /// How many files the manifest lists.
+    pub files: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
+    /// The versions that this one continues; the first is the branch it was committed on.
+    pub parents: Vec<VersionId>,
+    /// Who made it.
+    pub author: Author,
+    /// When it was made.
+    pub time: Time,
+    /// Minutes that the author's clock was ahead of UTC, where known and not 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset_minutes: Option<i32>,
+    /// What its author says of it.
+    pub message: String,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
+}
+
+/// Where a version came from and what was done to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What was taken from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// Fields that this build has no name for, kept as they are.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Provenance {
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.other.is_empty()
+    }
+}
+
+/// A place that data was taken from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// What was read: a URI.
+    pub uri: String,
+    /// The exact state that was read, such as a Git commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Fields that this build has no name for, kept as they are.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
