@@ -6,4 +6,6 @@
 //! `catalogue`, `worktree` and `git` (the outside world), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
 
+pub mod chunk;
+pub mod format;
 pub mod model;
