@@ -115,7 +115,7 @@ fn any_edits(most: usize) -> impl Strategy<Value = Vec<Edit>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     /// Whatever way leads to a set of entries, its root is the same.
     #[test]
@@ -146,6 +146,29 @@ proptest! {
             files.keys().filter(|path| !kept.contains_key(*path)).map(|path| (path.clone(), None)).collect();
         let edited = nodes.edit(FINE, &root, &edits).unwrap();
         prop_assert_eq!(edited, Memory::default().build(FINE, &kept));
+    }
+
+    /// What a node lists, alone, has the root that it would have had without the rest.
+    #[test]
+    fn a_manifest_shrinks_to_any_of_its_nodes(files in any_files(200)) {
+        let nodes = Memory::default();
+        let root = nodes.build(FINE, &files);
+        let mut all = Vec::new();
+        walk(&nodes, &root, |id, _| {
+            all.push(*id);
+            true
+        }).unwrap();
+        for id in all {
+            let kept: Files =
+                list_all(&nodes, &id, b"").into_iter().map(|entry| (entry.path, entry.file)).collect();
+            let edits: Vec<Edit> = files
+                .keys()
+                .filter(|path| !kept.contains_key(*path))
+                .map(|path| (path.clone(), None))
+                .collect();
+            let edited = nodes.edit(FINE, &root, &edits).unwrap();
+            prop_assert_eq!(edited, Memory::default().build(FINE, &kept));
+        }
     }
 
     #[test]
