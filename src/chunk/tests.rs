@@ -157,3 +157,16 @@ fn a_chunk_is_about_as_long_as_the_target() {
         assert!((target * 3 / 4..target * 3 / 2).contains(&mean), "{profile:?}: {mean}");
     }
 }
+
+#[test]
+fn the_gear_table_is_that_of_the_format() {
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../../fixtures/vectors/gear.json")).unwrap();
+    let numbers: Vec<u64> = file["gear"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| u64::from_str_radix(number.as_str().unwrap(), 16).unwrap())
+        .collect();
+    assert_eq!(numbers, gearhash::DEFAULT_TABLE);
+}
