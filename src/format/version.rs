@@ -11,6 +11,8 @@ pub const MAX_BYTES: usize = 16 << 20;
 const FORMAT: u64 = 1;
 /// Numbers beyond this are not exact in JSON (RFC 7493, section 2.2).
 const MAX_EXACT: u64 = (1 << 53) - 1;
+/// How deep lists and objects are nested at most, the version itself included.
+const MAX_DEPTH: usize = 100;
 const WHAT: &str = "version";
 
 /// The bytes of a version.
@@ -18,14 +20,12 @@ const WHAT: &str = "version";
 /// # Errors
 ///
 /// If it could not be read back exactly: an integer beyond 2^53 − 1, more than [`MAX_BYTES`],
-/// objects in objects beyond 100 levels, another format than 1.
+/// nesting beyond 100 levels, another format than 1.
 pub fn encode(version: &Version) -> Result<Vec<u8>, Error> {
     let provenance = &version.provenance;
     let sources = provenance.sources.iter().flat_map(|source| source.other.values());
     for value in provenance.other.values().chain(sources) {
-        if is_deeper_than(value, 100) {
-            return Err(Error::TooLarge { what: WHAT, limit: "at most 100 levels of JSON" });
-        }
+        check_depth(value)?;
         check_integers(value)?;
     }
     let bytes = serde_json_canonicalizer::to_vec(version)?;
@@ -53,12 +53,21 @@ pub fn decode(bytes: &[u8]) -> Result<Version, Error> {
     {
         return Err(Error::UnknownFormat { what: WHAT, found });
     }
+    check_depth(&value)?;
     check_integers(&value)?;
     let version: Version = serde_json::from_slice(bytes)?;
     if serde_json_canonicalizer::to_vec(&version)? != bytes {
         return Err(Error::Damaged { what: WHAT, problem: "its JSON is not canonical (RFC 8785)" });
     }
     Ok(version)
+}
+
+fn check_depth(value: &serde_json::Value) -> Result<(), Error> {
+    if is_deeper_than(value, MAX_DEPTH) {
+        Err(Error::TooLarge { what: WHAT, limit: "at most 100 levels of JSON" })
+    } else {
+        Ok(())
+    }
 }
 
 fn check_integers(value: &serde_json::Value) -> Result<(), Error> {

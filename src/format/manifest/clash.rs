@@ -4,7 +4,7 @@ use crate::format::Error;
 use crate::model::{FileRef, ManifestId, RepoPath};
 
 use super::NodeSource;
-use super::read::Finder;
+use super::find::Finder;
 
 /// The paths of a manifest in order, checked one by one.
 #[derive(Debug, Default)]

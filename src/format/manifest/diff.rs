@@ -7,8 +7,8 @@ use crate::format::Error;
 use crate::model::{FileRef, ManifestId, RepoPath};
 
 use super::NodeSource;
+use super::find::fetch;
 use super::node::{Child, Cursor, Node, Totals};
-use super::read::fetch;
 
 /// One path at which two manifests differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

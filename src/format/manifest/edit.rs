@@ -5,8 +5,8 @@ use crate::model::ManifestId;
 use super::NodeSource;
 use super::build::Tree;
 use super::clash::{Edits, check_edits};
+use super::find::fetch;
 use super::node::Node;
-use super::read::fetch;
 use super::shape::Shape;
 
 /// The manifest that `root` becomes when each path of `edits` (sorted, different) gets the file

@@ -9,6 +9,7 @@ mod build;
 mod clash;
 mod diff;
 mod edit;
+mod find;
 mod node;
 mod read;
 mod shape;
@@ -22,8 +23,9 @@ use super::Error;
 pub use build::{Builder, build, empty};
 pub use diff::{Change, Diff, diff};
 pub use edit::edit;
+pub use find::{Finder, get};
 pub use node::{Child, Children, Entries, EntryRef, MAX_NODE_BYTES, Node, Totals};
-pub use read::{Finder, List, check, get, list, summary, summary_below, walk};
+pub use read::{List, check, list, summary, summary_below, walk};
 pub use shape::MAX_ITEMS;
 
 /// Where the nodes of manifests are read.
