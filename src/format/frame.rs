@@ -73,9 +73,7 @@ impl Key {
 
 /// Whether the first 32 bytes are the BLAKE3-256 of the others.
 pub fn is_sealed_recipe(bytes: &[u8]) -> bool {
-    bytes
-        .split_first_chunk::<32>()
-        .is_some_and(|(seal, rest)| ChunkId::of(rest).as_bytes() == seal)
+    bytes.split_first_chunk::<32>().is_some_and(|(seal, rest)| ChunkId::of(rest).as_bytes() == seal)
 }
 
 impl std::fmt::Display for Key {

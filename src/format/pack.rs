@@ -161,11 +161,7 @@ impl Trailer {
 /// The bytes that follow the frames of a pack: the table of `entries`, sorted, and the trailer.
 ///
 /// `frames_end` is where the last frame ends, in bytes from the beginning of the pack.
-pub fn encode_end(
-    header: &[u8; HEADER_LEN],
-    entries: &mut [Entry],
-    frames_end: u64,
-) -> Vec<u8> {
+pub fn encode_end(header: &[u8; HEADER_LEN], entries: &mut [Entry], frames_end: u64) -> Vec<u8> {
     entries.sort_unstable();
     let mut bytes = Vec::with_capacity(entries.len() * table::ENTRY_LEN + TRAILER_LEN);
     for entry in entries.iter() {

@@ -162,8 +162,7 @@ mod tests {
 
     fn round_trip(bytes: &[u8]) -> Header {
         let mut out = vec![7];
-        let header =
-            Encoder::new(LEVEL).unwrap().frame(Kind::Chunk, bytes, &mut out).unwrap();
+        let header = Encoder::new(LEVEL).unwrap().frame(Kind::Chunk, bytes, &mut out).unwrap();
         let head: &[u8; HEADER_LEN] = out[1..=HEADER_LEN].try_into().unwrap();
         assert_eq!(Header::decode(head), Ok(header));
         let mut back = Vec::new();
