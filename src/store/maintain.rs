@@ -167,6 +167,7 @@ impl Store {
         let medium = self.inner.medium.as_ref();
         let name = super::pack_file(pack);
         self.inner.files.close(pack);
+        self.inner.buffers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         match medium.remove(&name) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io_at("remove", &name)(error));
