@@ -17,10 +17,10 @@ use crate::format::frame::Key;
 use crate::format::table::{self, Entry};
 use crate::model::PackName;
 
-/// More keys than this are not kept in memory: about 60 MB.
-const KEYS_IN_MEMORY: usize = 1 << 20;
+/// More keys than this are not kept in memory: about 36 MB.
+const KEYS_IN_MEMORY: usize = 1 << 19;
 /// So many tables of packs are searched one by one before they are made into one.
-const TABLES: usize = 64;
+const TABLES: usize = 16;
 const SHARDS: usize = 64;
 
 /// An id is a hash already.

@@ -5,12 +5,14 @@
 //! Invariant: what is done here can be left undone: lookups only become slower.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
 
 use super::Store;
 use super::error::{Error, io_at};
 use super::index::{self, IndexTable, Source};
 use super::medium::{INDEX, PACKS, TMP, join};
-use super::packs::PackInfo;
+use super::packs::{Pack, PackInfo};
+use super::view::View;
 use super::write::PACK_BYTES;
 use crate::model::PackName;
 
@@ -73,14 +75,38 @@ impl Store {
             done = true;
         }
         if done {
-            let mut current =
-                self.inner.view.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *current = std::sync::Arc::new(current.narrowed(|_| true));
+            self.refresh();
         }
         Ok(done)
     }
 
-    fn remove_unused(&self, used: &[std::sync::Arc<IndexTable>]) -> Result<bool, Error> {
+    /// Removes every table over many packs, and looks whether they are gone. Part of erasing: they
+    /// list the ids of what was in packs that are no more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StillPresent`] if the medium says that it removed a file and still lists it.
+    pub fn remove_index(&self) -> Result<(), Error> {
+        let medium = self.inner.medium.as_ref();
+        for name in medium.list(INDEX).map_err(io_at("list", INDEX))? {
+            let name = join(INDEX, name);
+            medium.remove(&name).map_err(io_at("remove", &name))?;
+        }
+        medium.sync_dir(INDEX).map_err(io_at("sync", INDEX))?;
+        self.refresh();
+        match medium.list(INDEX).map_err(io_at("list", INDEX))?.first() {
+            Some(name) => Err(Error::StillPresent { name: join(INDEX, name) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads anew, when it is needed, which tables over many packs there are.
+    fn refresh(&self) {
+        let mut view = self.inner.view.write().unwrap_or_else(PoisonError::into_inner);
+        *view = Arc::new(view.narrowed(|_| true));
+    }
+
+    fn remove_unused(&self, used: &[Arc<IndexTable>]) -> Result<bool, Error> {
         let medium = self.inner.medium.as_ref();
         let used: HashSet<&str> = used.iter().map(|table| table.name.as_str()).collect();
         let names = medium.list(INDEX).map_err(io_at("list", INDEX))?;
@@ -97,9 +123,9 @@ impl Store {
 
     fn write_index(
         &self,
-        view: &super::view::View,
-        loose: &[std::sync::Arc<super::packs::Pack>],
-        used: &[std::sync::Arc<IndexTable>],
+        view: &View,
+        loose: &[Arc<Pack>],
+        used: &[Arc<IndexTable>],
         epoch: u64,
     ) -> Result<(), Error> {
         let medium = self.inner.medium.as_ref();
@@ -167,7 +193,7 @@ impl Store {
         let medium = self.inner.medium.as_ref();
         let name = super::pack_file(pack);
         self.inner.files.close(pack);
-        self.inner.buffers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.inner.buffers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         match medium.remove(&name) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io_at("remove", &name)(error));

@@ -429,11 +429,14 @@ fn an_entry_of_a_table_over_many_packs_that_points_elsewhere_is_seen_through() {
         row[32] ^= 1; // another pack
     }
     medium.plant(&name, bytes);
-    let store = small_store(Arc::new(medium), store.packs());
+    let store = small_store(Arc::new(medium.clone()), store.packs());
     for number in 0..400 {
         let (key, bytes) = chunk(number);
         assert_eq!(store.get(&key).unwrap(), bytes);
     }
+    store.remove_index().unwrap();
+    assert!(medium.list(INDEX).unwrap().is_empty());
+    assert_holds(&store, 0..400, 0);
 }
 
 /// A pack of five chunks on a medium of its own.
@@ -530,86 +533,75 @@ fn crafted(
     (info, bytes)
 }
 
-#[test]
-fn packs_crafted_with_sound_seals_are_found() {
-    let (_, info, _) = one_pack();
+/// One sound frame of chunk 1, and its entry.
+fn one_frame() -> (frame::Header, Vec<u8>, Entry) {
     let (key, object) = chunk(1);
-    let mut frames = Vec::new();
-    let header = Encoder::new(LEVEL).unwrap().frame(Kind::Chunk, &object, &mut frames).unwrap();
-    let entry = Entry { key, offset: 64 };
-    let try_crafted = |frames: &[u8], entries: &mut [Entry], kind| {
-        let (info, bytes) = crafted(&info, frames, entries, kind);
+    let mut frame = Vec::new();
+    let header = Encoder::new(LEVEL).unwrap().frame(Kind::Chunk, &object, &mut frame).unwrap();
+    assert_eq!(header.codec, Codec::Zstd);
+    (header, frame, Entry { key, offset: 64 })
+}
+
+#[test]
+fn tables_crafted_with_sound_seals_are_found() {
+    let (_, info, _) = one_pack();
+    let (_, frame, entry) = one_frame();
+    let try_crafted = |frames: &[u8], mut entries: Vec<Entry>, kind| {
+        let (info, bytes) = crafted(&info, frames, &mut entries, kind);
         try_pack(&info, bytes)
     };
-    assert!(try_crafted(&frames, &mut [entry], PackKind::Data));
-    let with = |header: frame::Header| [&header.encode()[..], &frames[9..]].concat();
-    assert_eq!(header.codec, Codec::Zstd);
-    let other = Entry { key: chunk(2).0, offset: 64 };
-    let past = Entry { key: chunk(2).0, offset: 64 + frames.len() as u32 };
-    let far = Entry { key: chunk(2).0, offset: (1 << 28) - 1 };
-    let inside = Entry { key: chunk(2).0, offset: 65 };
-    for (what, frames, mut entries, kind) in [
-        ("two entries for one frame", frames.clone(), vec![entry, other], PackKind::Data),
-        ("an entry behind the frames", frames.clone(), vec![entry, past], PackKind::Data),
-        ("an entry far behind the pack", frames.clone(), vec![entry, far], PackKind::Data),
-        ("overlapping frames", frames.clone(), vec![entry, inside], PackKind::Data),
-        ("a frame without an entry", frames.repeat(2), vec![entry], PackKind::Data),
-        ("no entry", frames.clone(), vec![], PackKind::Data),
-        ("the same id with other bytes", frames.clone(), vec![other], PackKind::Data),
-        ("chunks in a meta pack", frames.clone(), vec![entry], PackKind::Meta),
-        (
-            "a shorter length",
-            with(frame::Header { raw_len: header.raw_len - 1, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        (
-            "a longer length",
-            with(frame::Header { raw_len: header.raw_len + 1, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        ("length 0", with(frame::Header { raw_len: 0, ..header }), vec![entry], PackKind::Data),
-        (
-            "length 2^32-1",
-            with(frame::Header { raw_len: u32::MAX, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        (
-            "stored length 2^32-1",
-            with(frame::Header { stored_len: u32::MAX, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        (
-            "stored length 0",
-            with(frame::Header { stored_len: 0, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        (
-            "another kind",
-            with(frame::Header { kind: Kind::Node, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        (
-            "another codec",
-            with(frame::Header { codec: Codec::Stored, ..header }),
-            vec![entry],
-            PackKind::Data,
-        ),
-        ("a table of two equal entries", frames.clone(), vec![entry, entry], PackKind::Data),
+    assert!(try_crafted(&frame, vec![entry], PackKind::Data));
+    let at = |offset| Entry { key: chunk(2).0, offset };
+    for (what, entries) in [
+        ("two entries for one frame", vec![entry, at(64)]),
+        ("an entry behind the frames", vec![entry, at(64 + frame.len() as u32)]),
+        ("an entry far behind the pack", vec![entry, at((1 << 28) - 1)]),
+        ("an entry in the header", vec![entry, at(0)]),
+        ("overlapping frames", vec![entry, at(65)]),
+        ("no entry", vec![]),
+        ("the same id with other bytes", vec![at(64)]),
+        ("two equal entries", vec![entry, entry]),
     ] {
-        assert!(!try_crafted(&frames, &mut entries, kind), "{what}");
+        assert!(!try_crafted(&frame, entries, PackKind::Data), "{what}");
     }
+    assert!(
+        !try_crafted(&frame.repeat(2), vec![entry], PackKind::Data),
+        "a frame without an entry"
+    );
+    assert!(!try_crafted(&frame, vec![entry], PackKind::Meta), "chunks in a meta pack");
+}
+
+#[test]
+fn frames_crafted_with_sound_seals_are_found() {
+    let (_, info, _) = one_pack();
+    let (header, frame, entry) = one_frame();
+    for (what, header) in [
+        ("a shorter length", frame::Header { raw_len: header.raw_len - 1, ..header }),
+        ("a longer length", frame::Header { raw_len: header.raw_len + 1, ..header }),
+        ("length 0", frame::Header { raw_len: 0, ..header }),
+        ("length 2^32-1", frame::Header { raw_len: u32::MAX, ..header }),
+        ("stored length 2^32-1", frame::Header { stored_len: u32::MAX, ..header }),
+        ("stored length 0", frame::Header { stored_len: 0, ..header }),
+        ("another kind", frame::Header { kind: Kind::Node, ..header }),
+        ("another codec", frame::Header { codec: Codec::Stored, ..header }),
+    ] {
+        let frame = [&header.encode()[..], &frame[9..]].concat();
+        let (info, bytes) = crafted(&info, &frame, &mut [entry], PackKind::Data);
+        assert!(!try_pack(&info, bytes), "{what}");
+    }
+}
+
+#[test]
+fn a_frame_that_unpacks_to_more_than_declared_is_found() {
+    let (_, info, _) = one_pack();
     let mut bomb = Vec::new();
     let zeros = vec![0; frame::MAX_RAW_LEN];
     let header = Encoder::new(LEVEL).unwrap().frame(Kind::Chunk, &zeros, &mut bomb).unwrap();
     let small = frame::Header { raw_len: header.stored_len + 1, ..header };
     bomb[..9].copy_from_slice(&small.encode());
-    assert!(!try_crafted(&bomb, &mut [entry], PackKind::Data));
+    let entry = Entry { key: chunk(1).0, offset: 64 };
+    let (info, bytes) = crafted(&info, &bomb, &mut [entry], PackKind::Data);
+    assert!(!try_pack(&info, bytes));
 }
 
 #[test]

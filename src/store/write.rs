@@ -25,8 +25,6 @@ use crate::model::PackName;
 pub const PACK_BYTES: u64 = 64 << 20;
 /// Frames are handed to the medium in pieces of this size, which stay in the core's cache.
 const BUFFER_BYTES: usize = 1 << 20;
-/// After so many bytes they are started on their way to the disk.
-const WRITEBACK_BYTES: u64 = 8 << 20;
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +171,6 @@ struct Open {
     entries: Vec<Entry>,
     /// Bytes in the file; more are in the buffer.
     written: u64,
-    started: u64,
 }
 
 impl Packer {
@@ -275,7 +272,6 @@ impl Packer {
         let frames_end = open.written;
         self.buffer = pack::encode_end(&open.header.encode(), &mut open.entries, frames_end);
         open.flush(&mut self.buffer)?;
-        open.file.start_writeback();
         let medium = self.shared.store.medium.as_ref();
         let (name, tmp) = (open.header.name, &open.tmp);
         self.shared.known.pack_written(medium, name, tmp, frames_end, &open.entries)?;
@@ -307,7 +303,7 @@ fn begin(shared: &Shared, kind: PackKind, buffer: &mut Vec<u8>) -> Result<Open, 
     let header = pack::Header { kind, name, epoch: shared.epoch };
     buffer.clear();
     buffer.extend_from_slice(&header.encode());
-    Ok(Open { header, tmp, file, entries: Vec::new(), written: 0, started: 0 })
+    Ok(Open { header, tmp, file, entries: Vec::new(), written: 0 })
 }
 
 impl Open {
@@ -315,10 +311,6 @@ impl Open {
         self.file.append(buffer).map_err(io_at("write", &self.tmp))?;
         self.written += buffer.len() as u64;
         buffer.clear();
-        if self.written - self.started >= WRITEBACK_BYTES {
-            self.file.start_writeback();
-            self.started = self.written;
-        }
         Ok(())
     }
 }

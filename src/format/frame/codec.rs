@@ -9,6 +9,12 @@ use crate::format::kind::Kind;
 /// The zstd level of what is added; merging may use a higher one.
 pub const LEVEL: i32 = 1;
 
+/// Level 1 picks its tables by the length of the input, and for chunks below 16 KiB a slower match
+/// finder. With these for all chunks JSONL becomes 0.7 % smaller (0.4235 instead of 0.4265 of the
+/// input, chunks of 21 KiB on average) in the same time.
+const HASH_LOG: u32 = 15;
+const MIN_MATCH: u32 = 6;
+
 /// A frame is compressed only if that saves at least 1/32 of its bytes.
 const LEAST_GAIN: usize = 32;
 
@@ -49,6 +55,10 @@ impl Encoder {
             CParameter::DictIdFlag(false),
         ] {
             zstd.set_parameter(parameter).map_err(EncodeError::Zstd)?;
+        }
+        if level == LEVEL {
+            zstd.set_parameter(CParameter::HashLog(HASH_LOG)).map_err(EncodeError::Zstd)?;
+            zstd.set_parameter(CParameter::MinMatch(MIN_MATCH)).map_err(EncodeError::Zstd)?;
         }
         let check = Decoder::new().map_err(EncodeError::Zstd)?;
         Ok(Self { zstd, packed: Vec::new(), check, checked: Vec::new() })

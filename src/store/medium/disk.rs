@@ -50,7 +50,7 @@ impl Disk {
 impl Medium for Disk {
     fn create_new(&self, name: &str) -> io::Result<Box<dyn MediumFile>> {
         let file = OpenOptions::new().write(true).create_new(true).open(self.root.join(name))?;
-        Ok(Box::new(Writing { file, len: 0, started: 0 }))
+        Ok(Box::new(Writing { file }))
     }
 
     fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
@@ -83,20 +83,11 @@ impl Medium for Disk {
 #[derive(Debug)]
 struct Writing {
     file: File,
-    len: u64,
-    started: u64,
 }
 
 impl MediumFile for Writing {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn start_writeback(&mut self) {
-        start_writeback(&self.file, self.started, self.len - self.started);
-        self.started = self.len;
+        self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -219,15 +210,3 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 fn sync_directory(path: &Path) -> io::Result<()> {
     fs::metadata(path).map(drop)
 }
-
-#[cfg(target_os = "linux")]
-fn start_writeback(file: &File, offset: u64, len: u64) {
-    if let Some(len) = std::num::NonZeroU64::new(len) {
-        // `sync_file_range` has no safe wrapper in rustix; `DONTNEED` starts writing dirty pages
-        // back and drops only clean ones.
-        let _ = rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::DontNeed);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn start_writeback(_: &File, _: u64, _: u64) {}

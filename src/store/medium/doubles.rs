@@ -213,8 +213,6 @@ impl MediumFile for ForgetfulFile {
         Ok(())
     }
 
-    fn start_writeback(&mut self) {}
-
     fn sync(&mut self) -> io::Result<()> {
         drop(self.medium.change()?);
         let mut content = lock(&self.content);
@@ -339,10 +337,6 @@ impl MediumFile for FlawedFile {
         self.inner.append(bytes)
     }
 
-    fn start_writeback(&mut self) {
-        self.inner.start_writeback();
-    }
-
     fn sync(&mut self) -> io::Result<()> {
         count(&self.calls, self.flaw)?;
         if self.flaw == Flaw::SkipsFileSync { Ok(()) } else { self.inner.sync() }
@@ -362,7 +356,6 @@ pub fn contract(medium: &dyn Medium) {
     assert_eq!(kind(again), Err(io::ErrorKind::AlreadyExists));
     file.append(b"hello ").expect("appends");
     file.append(b"world").expect("appends");
-    file.start_writeback();
     file.sync().expect("syncs");
     drop(file);
     medium.rename_new(&first, &second).expect("renames");

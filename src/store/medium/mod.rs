@@ -87,9 +87,6 @@ pub trait MediumFile: Send + Debug {
     /// When not all was written; the file is then of no use.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Hints that what was written will be synced later. Promises nothing.
-    fn start_writeback(&mut self);
-
     /// Makes all that was written survive a crash.
     ///
     /// # Errors
