@@ -9,3 +9,4 @@
 pub mod chunk;
 pub mod format;
 pub mod model;
+pub mod store;

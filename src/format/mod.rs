@@ -7,9 +7,12 @@
 
 mod bytes;
 mod error;
+pub mod frame;
 pub mod kind;
 pub mod manifest;
+pub mod pack;
 pub mod recipe;
+pub mod table;
 pub mod version;
 
 pub use error::Error;

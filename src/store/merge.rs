@@ -1,0 +1,89 @@
+//! Copying what is still needed into new packs.
+//!
+//! Here: rewriting packs for merging, collection and erasure.
+//! Not here: what is needed (`repo`), exchanging the packs in the catalogue (`catalogue`).
+//! Invariant: a frame is copied only after its content was checked, and the old packs stay as
+//! they are.
+
+use std::sync::Arc;
+
+use super::Store;
+use super::check::Stream;
+use super::error::{Error, damaged, io_at};
+use super::packs::{PackInfo, PackTable, open_pack};
+use super::view::View;
+use super::write::{LEVEL, Packer, WriteSession};
+use crate::format::frame::codec::Decoder;
+use crate::format::frame::{FrameDamage, Key};
+use crate::format::pack::{PackDamage, PackKind};
+
+/// What copying one pack needs.
+struct Copier<'c> {
+    keep: &'c (dyn Fn(&Key) -> bool + Sync),
+    recompress: bool,
+    decoder: Decoder,
+    object: Vec<u8>,
+}
+
+impl Store {
+    /// Copies the objects of `packs` that `keep` accepts, each once, into new packs, which are
+    /// durable and named when it returns. Frames are copied as they are, or compressed again when
+    /// a `level` of zstd is given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] at the first frame that is to be kept and is not whole; [`Error::Missing`].
+    /// Nothing has then changed.
+    pub fn merge(
+        &self,
+        packs: &[PackInfo],
+        keep: &(dyn Fn(&Key) -> bool + Sync),
+        epoch: u64,
+        level: Option<i32>,
+    ) -> Result<Vec<PackInfo>, Error> {
+        let inner = Arc::clone(&self.inner);
+        // Against an empty view: what is copied must not lean on the packs it is copied from.
+        let session = WriteSession::new(inner, View::default(), epoch, level.unwrap_or(LEVEL));
+        let decoder = Decoder::new().map_err(io_at("set up zstd to read", super::PACKS))?;
+        let recompress = level.is_some();
+        let mut copier = Copier { keep, recompress, decoder, object: Vec::new() };
+        for kind in [PackKind::Data, PackKind::Meta] {
+            let mut packer = session.packer(kind)?;
+            for pack in packs.iter().filter(|pack| pack.kind == kind) {
+                self.copy(pack, &mut packer, &mut copier)?;
+            }
+            packer.finish()?;
+        }
+        session.finish()
+    }
+
+    fn copy(
+        &self,
+        pack: &PackInfo,
+        packer: &mut Packer,
+        copier: &mut Copier<'_>,
+    ) -> Result<(), Error> {
+        let file = open_pack(self.inner.medium.as_ref(), pack.name)?;
+        let (info, table) = PackTable::load(file.as_ref(), pack.name)?;
+        if info != *pack {
+            return Err(damaged(pack.name)(PackDamage::Record));
+        }
+        let entries = table.in_pack_order(info.kind).map_err(damaged(pack.name))?;
+        let mut stream = Stream::new(pack.name, file, table.frames_end);
+        for entry in entries.iter().filter(|entry| (copier.keep)(&entry.key)) {
+            let offset = u64::from(entry.offset);
+            let bad = |source| damaged(pack.name)(PackDamage::Frame { offset, source });
+            let (header, stored) = stream.frame(offset)?;
+            copier.decoder.object(&header, stored, &mut copier.object).map_err(bad)?;
+            if header.kind != entry.key.kind || !entry.key.accepts(&copier.object) {
+                return Err(bad(FrameDamage::Content(entry.key)));
+            }
+            if copier.recompress {
+                packer.put(&entry.key, &copier.object)?;
+            } else {
+                packer.put_frame(&entry.key, &header, stored)?;
+            }
+        }
+        Ok(())
+    }
+}
