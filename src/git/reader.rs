@@ -45,13 +45,20 @@ pub struct Reader {
 }
 
 /// How many bytes of trees and commits a reader keeps, for the next commit shares most of them.
-const CACHE_BYTES: usize = 16 << 20;
+const OBJECT_CACHE_BYTES: usize = 16 << 20;
+
+/// How many bytes of objects a reader keeps that others in a pack are written as differences to.
+const BASE_CACHE_BYTES: usize = 32 << 20;
 
 impl Reader {
     pub(super) fn new(mut repository: gix::Repository, path: &Path, directory: &[u8]) -> Self {
         // An id means its own bytes here, whatever `git replace` shows instead.
         repository.objects.ignore_replacements = true;
-        repository.object_cache_size_if_unset(CACHE_BYTES);
+        repository.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
+        let bases = || -> Box<gix::odb::cache::PackCache> {
+            Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(BASE_CACHE_BYTES))
+        };
+        repository.objects.set_pack_cache(bases);
         Self { repository, path: path.into(), directory: directory.into(), buffer: Vec::new() }
     }
 
