@@ -6,4 +6,5 @@
 //! `catalogue`, `worktree` and `git` (the outside world), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
 
+pub mod catalogue;
 pub mod model;
