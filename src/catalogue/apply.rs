@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 use super::effects::{Context, perform};
 use super::error::{failed, primary_code};
 use super::journal::{Detail, add, canonical, head};
-use super::read::root;
+use super::roots::root;
 use super::{Applied, Catalogue, Changeset, Error, JournalEntry, Result};
 
 impl Catalogue {

@@ -16,6 +16,7 @@ mod open;
 mod platform;
 mod read;
 mod replay;
+mod roots;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -29,5 +30,6 @@ pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
 pub use open::Catalogue;
-pub use read::{DatasetRow, PackRow, RefLogRow, RefRow, Root, SessionView, WorktreeRow};
+pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
+pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;
