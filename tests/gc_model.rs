@@ -426,7 +426,7 @@ fn writers_who_begin_again_lose_nothing() {
     assert_safe(Protocol { sessions: 2, ..protocol(2, 2, None) });
 }
 
-/// Minutes and gigabytes: `STEM_GC_MODEL=large cargo test --release --test gc_model`.
+/// Most of a minute, so only when asked: `STEM_GC_MODEL=large cargo test --test gc_model`.
 #[test]
 fn more_sessions_and_rounds_lose_nothing() {
     if std::env::var_os("STEM_GC_MODEL").is_some_and(|size| size == "large") {

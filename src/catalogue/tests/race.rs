@@ -75,3 +75,74 @@ fn threads_share_one_catalogue() {
         }
     });
 }
+
+/// What [`processes_race_as_threads_do`] runs in other processes; without its variable, nothing.
+#[test]
+fn one_racing_process() {
+    let Some(path) = std::env::var_os("STEM_TEST_RACE_AT") else { return };
+    let catalogue = Catalogue::open(std::path::Path::new(&path)).unwrap();
+    let main = catalogue.get_ref(&dataset("corpus"), RefKind::Branch, &name("main"));
+    let seen = main.unwrap().unwrap().version;
+    let target = catalogue.all_version_ids().unwrap().into_iter().find(|id| *id != seen).unwrap();
+    let gone = path.to_string_lossy().into_owned() + ".go";
+    while !std::path::Path::new(&gone).exists() {
+        thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // Everyone moves `race` from none, so whoever comes second must lose.
+    let result = catalogue.apply(&changes(vec![moved("race", None, Some(target))]));
+    let code = match result {
+        Ok(_) => 40,
+        Err(Error::Moved { .. }) => 41,
+        Err(_) => 42,
+    };
+    drop(catalogue);
+    std::process::exit(code);
+}
+
+#[test]
+fn processes_race_as_threads_do() {
+    let (place, _) = with_versions(2);
+    let path = place.path();
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "catalogue::tests::race::one_racing_process"])
+                .env("STEM_TEST_RACE_AT", &path)
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    thread::sleep(std::time::Duration::from_millis(200));
+    std::fs::create_dir(path.with_file_name("catalogue.db.go")).unwrap();
+    let mut codes: Vec<_> =
+        children.into_iter().map(|mut child| child.wait().unwrap().code().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [40, 41, 41, 41]);
+    assert!(place.catalogue.verify_journal().unwrap().is_ok());
+}
+
+#[test]
+fn a_writer_waits_for_another_programs_transaction() {
+    let (place, ids) = with_versions(1);
+    let path = place.path();
+    let held = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let catalogue = Catalogue::open(&path).unwrap();
+            let hold = catalogue.write(async |_| {
+                held.wait();
+                thread::sleep(std::time::Duration::from_millis(300));
+                Ok(())
+            });
+            hold.unwrap();
+        });
+        held.wait();
+        let begun = std::time::Instant::now();
+        assert_eq!(place.catalogue.all_versions().unwrap().len(), 1, "readers do not wait");
+        let (_, changeset) = commit("second", ids.last().copied());
+        place.catalogue.apply(&changeset).unwrap();
+        assert!(begun.elapsed() >= std::time::Duration::from_millis(200));
+    });
+}
