@@ -1,0 +1,133 @@
+//! What opening, changing and checking a catalogue cost: `cargo bench --bench catalogue`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use stemmata::catalogue::{Catalogue, Change, Changeset};
+use stemmata::model::{Author, ManifestId, Provenance, RefKind, Time, Version, VersionId};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Outcome<()> {
+    let directory = tempfile::tempdir_in(".")?;
+    let path = directory.path().join("catalogue.db");
+    let catalogue = Catalogue::create(&path)?;
+    let mut last = None;
+    report("apply, one version each", 200, |at| {
+        last = Some(commit(&catalogue, at, last)?);
+        Ok(())
+    })?;
+    drop(catalogue);
+    report("open, root and one branch, close", 200, |_| open_and_read(&path))?;
+    long_history(directory.path())
+}
+
+fn report(what: &str, times: u32, mut work: impl FnMut(u32) -> Outcome<()>) -> Outcome<()> {
+    let mut spent = Vec::new();
+    for at in 0..times {
+        let begun = Instant::now();
+        work(at)?;
+        spent.push(begun.elapsed());
+    }
+    spent.sort_unstable();
+    line(what, spent[spent.len() / 2], times);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn line(what: &str, median: Duration, times: u32) {
+    println!("{what}: {median:?} (median of {times})");
+}
+
+fn open_and_read(path: &Path) -> Outcome<()> {
+    let catalogue = Catalogue::open(path)?;
+    catalogue.root()?;
+    catalogue.get_ref(&"corpus".parse()?, RefKind::Branch, &"main".parse()?)?;
+    Ok(())
+}
+
+fn ada() -> Author {
+    Author { name: "Ada".into(), email: "ada@example.org".into() }
+}
+
+fn version(at: u32, parent: Option<VersionId>) -> Outcome<(VersionId, Version)> {
+    let version = Version {
+        format: 1,
+        manifest: ManifestId::of(&at.to_le_bytes()),
+        files: 1,
+        bytes: 1,
+        parents: parent.into_iter().collect(),
+        author: ada(),
+        time: Time::from_unix(1_795_443_000 + i64::from(at))?,
+        utc_offset_minutes: None,
+        message: format!("version {at}"),
+        provenance: Provenance::default(),
+    };
+    Ok((VersionId::of(serde_json::to_string(&version)?.as_bytes()), version))
+}
+
+fn commit(catalogue: &Catalogue, at: u32, parent: Option<VersionId>) -> Outcome<VersionId> {
+    let (id, record) = version(at, parent)?;
+    let time = record.time;
+    let mut changeset = Changeset::new(&ada(), time, "commit", "corpus:main");
+    if parent.is_none() {
+        changeset.changes.push(Change::DatasetCreated { dataset: "corpus".parse()? });
+    }
+    changeset.changes.push(Change::VersionAdded { version: id });
+    changeset.changes.push(Change::RefMoved {
+        dataset: "corpus".parse()?,
+        kind: RefKind::Branch,
+        name: "main".parse()?,
+        old: parent,
+        new: Some(id),
+        annotation: None,
+    });
+    changeset.versions.push((id, record));
+    catalogue.apply(&changeset)?;
+    Ok(id)
+}
+
+/// 10,000 versions in a row: walks and the check of the journal.
+fn long_history(directory: &Path) -> Outcome<()> {
+    let catalogue = Catalogue::create(&directory.join("long.db"))?;
+    let (mut first, mut last) = (None, None);
+    for group in 0..10 {
+        let mut changeset = Changeset::new(&ada(), Time::from_unix(0)?, "import", "corpus");
+        for at in 0..1000 {
+            let (id, record) = version(group * 1000 + at, last)?;
+            changeset.changes.push(Change::VersionAdded { version: id });
+            changeset.versions.push((id, record));
+            first = first.or(Some(id));
+            last = Some(id);
+        }
+        catalogue.apply(&changeset)?;
+    }
+    let (first, last) = (first.ok_or("none")?, last.ok_or("none")?);
+    report("10,000 versions: whole log", 5, |_| {
+        assert_eq!(catalogue.history(&[last])?.count(), 10_000);
+        Ok(())
+    })?;
+    report("10,000 versions: last 10", 20, |_| {
+        assert_eq!(catalogue.history(&[last])?.take(10).count(), 10);
+        Ok(())
+    })?;
+    report("10,000 versions: is the first an ancestor of the last", 5, |_| {
+        assert!(catalogue.is_ancestor(&first, &last)?);
+        Ok(())
+    })?;
+    report("10,000 versions: common ancestor of the last and the first", 5, |_| {
+        assert_eq!(catalogue.merge_bases(&first, &last)?, [first]);
+        Ok(())
+    })?;
+    let mut changeset = Changeset::new(&ada(), Time::from_unix(0)?, "note", "corpus");
+    changeset.changes.push(Change::Undone { number: 1 });
+    report("apply, one small change", 3000, |_| {
+        catalogue.apply(&changeset)?;
+        Ok(())
+    })?;
+    let entries = catalogue.verify_journal()?.entries;
+    report(&format!("verify {entries} entries of the journal"), 5, |_| {
+        assert!(catalogue.verify_journal()?.is_ok());
+        Ok(())
+    })
+}

@@ -1,0 +1,35 @@
+//! The database beside the store: names, history, states and the journal of every change.
+//!
+//! Here: one writing method ([`Catalogue::apply`]), many reading ones, the journal with its chain
+//! of hashes and its copy, and how a catalogue is made, opened and checked.
+//! Not here: objects (`store`), what a change is good for (`repo`, `ops`).
+//! Invariant: every change is one transaction with one row of the journal, and applying the
+//! journal to an empty catalogue gives the same tables again.
+
+mod apply;
+mod change;
+mod effects;
+mod error;
+mod history;
+mod journal;
+mod open;
+mod platform;
+mod read;
+mod replay;
+mod roots;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+pub use change::{
+    Annotation, Applied, Change, Changeset, Head, PackKind, PackRecord, PackState, WorktreeId,
+    WorktreeIdError, WorktreeState,
+};
+pub use error::{Error, Result};
+pub use history::History;
+pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
+pub use open::Catalogue;
+pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
+pub use roots::{PackRow, Root, SessionView};
+pub use versions::VersionRow;

@@ -1,0 +1,86 @@
+//! What is special to an operating system: kinds of file systems, and names that are not reused.
+
+use std::io;
+use std::path::Path;
+
+/// The kind of file system that `path` lies on, if SQLite's log is not safe there.
+#[cfg(target_os = "linux")]
+pub(super) fn unsafe_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+    let found = rustix::fs::statfs(path)?;
+    #[expect(clippy::allow_attributes, reason = "the type differs between architectures")]
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_possible_truncation)]
+    let kind = found.f_type as u32;
+    Ok(unsafe_kind(kind))
+}
+
+/// No other system says it in the same way; the caller is trusted there.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn unsafe_file_system(_: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// By the magic numbers of statfs(2): file systems whose locks or shared memory do not reach
+/// every program that may have the file open.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(super) fn unsafe_kind(magic: u32) -> Option<&'static str> {
+    match magic {
+        0x0000_6969 => Some("NFS"),
+        0x0000_517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x6573_5546 => Some("FUSE"),
+        0x00c3_6400 => Some("Ceph"),
+        0x5346_414f => Some("AFS"),
+        _ => None,
+    }
+}
+
+/// Whether this process may write to `path`.
+#[cfg(unix)]
+pub(super) fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Whether `path` is not marked as read-only.
+#[cfg(not(unix))]
+pub(super) fn is_writable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|data| !data.permissions().readonly())
+}
+
+/// Gives `from` the name `to`, which must not exist, and makes that durable.
+pub(super) fn publish(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::File::open(from)?.sync_all()?;
+    rename_new(from, to)?;
+    match to.parent() {
+        Some(directory) => sync_directory(directory),
+        None => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rename_by_link(from, to),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    rename_by_link(from, to)
+}
+
+/// A second name fails where one exists; then the first is taken away.
+fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}

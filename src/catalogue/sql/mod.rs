@@ -1,0 +1,25 @@
+//! The SQL of the catalogue: static text, one file per group of tables, the same for every database.
+//!
+//! Here: `$1` parameters, `ON CONFLICT`, `RETURNING` and `WITH RECURSIVE` only.
+//! Not here: what is special to SQLite (`open`), the tables themselves (`migrations/`).
+//! Invariant: nothing that a user wrote is ever part of a statement's text.
+
+pub(super) mod journal;
+pub(super) mod names;
+pub(super) mod packs;
+pub(super) mod versions;
+pub(super) mod worktrees;
+
+/// Every table and how to read it whole, in an order that depends on its content only.
+pub(super) const DUMP: [(&str, &str); 10] = [
+    ("store_root", "SELECT * FROM store_root"),
+    ("pack", "SELECT * FROM pack ORDER BY name"),
+    ("dataset", "SELECT * FROM dataset ORDER BY name"),
+    ("version", "SELECT * FROM version ORDER BY id"),
+    ("version_parent", "SELECT * FROM version_parent ORDER BY version, ordinal"),
+    ("ref", "SELECT * FROM ref ORDER BY dataset, kind, name"),
+    ("worktree", "SELECT * FROM worktree ORDER BY id"),
+    ("ref_log", "SELECT * FROM ref_log ORDER BY number, ordinal"),
+    ("imported", "SELECT * FROM imported ORDER BY origin, foreign_id"),
+    ("journal", "SELECT * FROM journal ORDER BY number"),
+];
