@@ -6,7 +6,9 @@
 //! `catalogue`, `worktree` and `git` (the outside world), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
 
+pub mod catalogue;
 pub mod chunk;
 pub mod format;
+pub mod git;
 pub mod model;
 pub mod store;
