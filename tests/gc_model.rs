@@ -403,6 +403,7 @@ fn explore(protocol: Protocol) -> impl Checker<Protocol> {
     protocol.checker().threads(2).symmetry().spawn_dfs().join()
 }
 
+#[expect(clippy::print_stdout, reason = "the size of the model is what a test report is for")]
 fn assert_safe(protocol: Protocol) {
     let begun = std::time::Instant::now();
     let checker = explore(protocol.clone());

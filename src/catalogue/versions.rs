@@ -35,41 +35,60 @@ pub struct VersionRow {
     pub generation: u64,
 }
 
-type Tuple = (String, String, String, String, i64, Option<i32>, String, i64, i64, i64);
+/// The columns of a version, and one of its parents.
+#[derive(sqlx::FromRow)]
+struct Joined {
+    id: String,
+    manifest: String,
+    author_name: String,
+    author_email: String,
+    time: i64,
+    utc_offset_minutes: Option<i32>,
+    message: String,
+    files: i64,
+    bytes: i64,
+    generation: i64,
+    ordinal: Option<i64>,
+    parent: Option<String>,
+}
 
-fn version(row: Tuple) -> Result<VersionRow> {
-    let (id, manifest, name, email, time, utc_offset_minutes, message, files, bytes, generation) =
-        row;
+fn version(row: Joined) -> Result<VersionRow> {
     Ok(VersionRow {
-        id: parsed("version.id", &id)?,
-        manifest: parsed("version.manifest", &manifest)?,
+        id: parsed("version.id", &row.id)?,
+        manifest: parsed("version.manifest", &row.manifest)?,
         parents: Vec::new(),
-        author: Author { name, email },
-        time: moment("version.time", time)?,
-        utc_offset_minutes,
-        message,
-        files: unsigned("version.files", files)?,
-        bytes: unsigned("version.bytes", bytes)?,
-        generation: unsigned("version.generation", generation)?,
+        author: Author { name: row.author_name, email: row.author_email },
+        time: moment("version.time", row.time)?,
+        utc_offset_minutes: row.utc_offset_minutes,
+        message: row.message,
+        files: unsigned("version.files", row.files)?,
+        bytes: unsigned("version.bytes", row.bytes)?,
+        generation: unsigned("version.generation", row.generation)?,
     })
 }
 
-/// Puts rows and their parents, which stand in order, together.
-fn join(rows: Vec<Tuple>, links: &[(String, String)]) -> Result<Vec<VersionRow>> {
-    let mut parents: HashMap<VersionId, Vec<VersionId>> = HashMap::new();
-    for (child, parent) in links {
-        parents
-            .entry(parsed("version_parent.version", child)?)
-            .or_default()
-            .push(parsed("version_parent.parent", parent)?);
+/// One row for each version, in the order of their first appearance, with its parents in order.
+fn join(rows: Vec<Joined>) -> Result<Vec<VersionRow>> {
+    let mut places: HashMap<VersionId, usize> = HashMap::with_capacity(rows.len());
+    let mut joined: Vec<(VersionRow, Vec<(i64, VersionId)>)> = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let link = match (row.ordinal, row.parent.take()) {
+            (Some(ordinal), Some(id)) => Some((ordinal, parsed("version_parent.parent", &id)?)),
+            _ => None,
+        };
+        let row = version(row)?;
+        let place = *places.entry(row.id).or_insert(joined.len());
+        if place == joined.len() {
+            joined.push((row, Vec::new()));
+        }
+        joined[place].1.extend(link);
     }
-    rows.into_iter()
-        .map(|row| {
-            let mut row = version(row)?;
-            row.parents = parents.remove(&row.id).unwrap_or_default();
-            Ok(row)
-        })
-        .collect()
+    let finish = |(mut row, mut links): (VersionRow, Vec<(i64, VersionId)>)| {
+        links.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+        row.parents = links.into_iter().map(|(_, id)| id).collect();
+        row
+    };
+    Ok(joined.into_iter().map(finish).collect())
 }
 
 /// The ids of one statement, filled up with repetitions of the last.
@@ -78,28 +97,12 @@ fn filled(ids: &[VersionId]) -> impl Iterator<Item = String> + '_ {
     ids.iter().map(VersionId::to_hex).chain(std::iter::repeat(last)).take(BATCH)
 }
 
-async fn links(
-    connection: &mut SqliteConnection,
-    text: &'static str,
-    ids: &[VersionId],
-    least: Option<i64>,
-) -> Result<Vec<(String, String)>> {
-    let mut query = sqlx::query_as(text);
-    for id in filled(ids) {
-        query = query.bind(id);
-    }
-    if let Some(least) = least {
-        query = query.bind(least);
-    }
-    query.fetch_all(connection).await.map_err(failed("read the parents of versions"))
-}
-
 async fn rows(
     connection: &mut SqliteConnection,
     text: &'static str,
     ids: &[VersionId],
     least: Option<i64>,
-) -> Result<Vec<Tuple>> {
+) -> Result<Vec<VersionRow>> {
     let mut query = sqlx::query_as(text);
     for id in filled(ids) {
         query = query.bind(id);
@@ -107,7 +110,18 @@ async fn rows(
     if let Some(least) = least {
         query = query.bind(least);
     }
-    query.fetch_all(connection).await.map_err(failed("read versions"))
+    join(query.fetch_all(connection).await.map_err(failed("read versions"))?)
+}
+
+async fn links(
+    connection: &mut SqliteConnection,
+    ids: &[VersionId],
+) -> Result<Vec<(String, String)>> {
+    let mut query = sqlx::query_as(sql::versions::PARENTS);
+    for id in filled(ids) {
+        query = query.bind(id);
+    }
+    query.fetch_all(connection).await.map_err(failed("read the parents of versions"))
 }
 
 /// The generation of a version, if it is known.
@@ -139,9 +153,7 @@ impl Catalogue {
         self.snapshot(async |connection| {
             let mut found = Vec::with_capacity(ids.len());
             for batch in ids.chunks(BATCH) {
-                let rows = rows(connection, sql::versions::ROWS, batch, None).await?;
-                let links = links(connection, sql::versions::PARENTS, batch, None).await?;
-                found.extend(join(rows, &links)?);
+                found.extend(rows(connection, sql::versions::ROWS, batch, None).await?);
             }
             Ok(found)
         })
@@ -156,9 +168,7 @@ impl Catalogue {
             ids.sort_unstable();
             ids.dedup();
             for batch in ids.chunks(BATCH) {
-                for (child, parent) in
-                    links(connection, sql::versions::PARENTS, batch, None).await?
-                {
+                for (child, parent) in links(connection, batch).await? {
                     found
                         .entry(parsed("version_parent.version", &child)?)
                         .or_default()
@@ -177,9 +187,7 @@ impl Catalogue {
             let mut found: HashMap<VersionId, VersionRow> = HashMap::new();
             for batch in ids.chunks(BATCH) {
                 let rows = rows(connection, sql::versions::ANCESTOR_ROWS, batch, bound).await?;
-                let links =
-                    links(connection, sql::versions::ANCESTOR_PARENTS, batch, bound).await?;
-                found.extend(join(rows, &links)?.into_iter().map(|row| (row.id, row)));
+                found.extend(rows.into_iter().map(|row| (row.id, row)));
             }
             Ok(found.into_values().collect())
         })
@@ -187,17 +195,13 @@ impl Catalogue {
 
     /// Every version, parents before children.
     pub fn all_versions(&self) -> Result<Vec<VersionRow>> {
-        self.snapshot(async |connection| {
-            let rows = sqlx::query_as(sql::versions::ALL_ROWS)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(failed("read versions"))?;
-            let links: Vec<(String, String)> = sqlx::query_as(sql::versions::ALL_PARENTS)
+        let rows = self.run(async |connection| {
+            sqlx::query_as(sql::versions::ALL_ROWS)
                 .fetch_all(connection)
                 .await
-                .map_err(failed("read the parents of versions"))?;
-            join(rows, &links)
-        })
+                .map_err(failed("read versions"))
+        })?;
+        join(rows)
     }
 
     /// The id of every version, in order.

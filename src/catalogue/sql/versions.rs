@@ -39,11 +39,12 @@ pub(in crate::catalogue) const IN_RANGE: &str =
 
 pub(in crate::catalogue) const ALL_IDS: &str = "SELECT id FROM version ORDER BY id";
 
-/// $1–$32 ids.
+/// $1–$32 ids. A version stands once for each of its parents, or once if it has none.
 pub(in crate::catalogue) const ROWS: &str =
-    "SELECT id, manifest, author_name, author_email, time, utc_offset_minutes, message, files,
-            bytes, generation
-     FROM version WHERE id IN
+    "SELECT version.id, manifest, author_name, author_email, time, utc_offset_minutes, message,
+            files, bytes, generation, ordinal, parent
+     FROM version LEFT JOIN version_parent ON version_parent.version = version.id
+     WHERE version.id IN
         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
          $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
 
@@ -54,7 +55,7 @@ pub(in crate::catalogue) const PARENTS: &str =
          $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
      ORDER BY version, ordinal";
 
-/// $1–$32 ids, $33 least generation: those versions and their ancestors down to it.
+/// As [`ROWS`], and $33 least generation: those versions and their ancestors down to it.
 pub(in crate::catalogue) const ANCESTOR_ROWS: &str = "WITH RECURSIVE walk (id) AS (
         SELECT id FROM version WHERE id IN
         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
@@ -65,30 +66,16 @@ pub(in crate::catalogue) const ANCESTOR_ROWS: &str = "WITH RECURSIVE walk (id) A
             JOIN version ON version.id = version_parent.parent
             WHERE version.generation >= $33)
      SELECT version.id, manifest, author_name, author_email, time, utc_offset_minutes, message,
-            files, bytes, generation
-     FROM walk JOIN version ON version.id = walk.id";
+            files, bytes, generation, ordinal, parent
+     FROM walk JOIN version ON version.id = walk.id
+        LEFT JOIN version_parent ON version_parent.version = version.id";
 
-/// As [`ANCESTOR_ROWS`]: the parents of the same versions.
-pub(in crate::catalogue) const ANCESTOR_PARENTS: &str = "WITH RECURSIVE walk (id) AS (
-        SELECT id FROM version WHERE id IN
-        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-         $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
-        UNION
-        SELECT version_parent.parent FROM walk
-            JOIN version_parent ON version_parent.version = walk.id
-            JOIN version ON version.id = version_parent.parent
-            WHERE version.generation >= $33)
-     SELECT version_parent.version, version_parent.parent
-     FROM walk JOIN version_parent ON version_parent.version = walk.id
-     ORDER BY version_parent.version, version_parent.ordinal";
-
-pub(in crate::catalogue) const ALL_PARENTS: &str =
-    "SELECT version, parent FROM version_parent ORDER BY version, ordinal";
-
+/// As [`ROWS`], for all of them.
 pub(in crate::catalogue) const ALL_ROWS: &str =
-    "SELECT id, manifest, author_name, author_email, time, utc_offset_minutes, message, files,
-            bytes, generation
-     FROM version ORDER BY generation, id";
+    "SELECT version.id, manifest, author_name, author_email, time, utc_offset_minutes, message,
+            files, bytes, generation, ordinal, parent
+     FROM version LEFT JOIN version_parent ON version_parent.version = version.id
+     ORDER BY generation, version.id, ordinal";
 
 /// $1 origin, $2 foreign id, $3 version.
 pub(in crate::catalogue) const ADD_IMPORTED: &str =
