@@ -46,21 +46,20 @@ fn candidate(span: &[u8], rule: &Rule) -> Option<usize> {
     }
 }
 
-/// Where the line ends in which `candidate` lies; with no candidate, the last line end of `span`.
-/// A span shorter than the maximum ends with the file, which ends a line too.
+/// Where the line ends in which `candidate` lies; if that is not in `span`, or with no candidate, the
+/// last line end of `span`. A span shorter than the maximum ends with the file, which ends a line
+/// too.
 fn line_end(span: &[u8], candidate: Option<usize>, rule: &Rule) -> usize {
-    let ends_file = span.len() < rule.sizes.max;
-    match candidate {
-        Some(cut) => match memchr::memchr(b'\n', &span[cut - 1..]) {
-            Some(offset) => cut + offset,
-            None if ends_file => span.len(),
-            None => cut,
-        },
-        None if ends_file => span.len(),
-        None => match memchr::memrchr(b'\n', &span[rule.sizes.min..]) {
-            Some(offset) => rule.sizes.min + offset + 1,
-            None => span.len(),
-        },
+    let next = candidate.and_then(|cut| Some(cut + memchr::memchr(b'\n', &span[cut - 1..])?));
+    if let Some(end) = next {
+        return end;
+    }
+    if span.len() < rule.sizes.max {
+        return span.len();
+    }
+    match memchr::memrchr(b'\n', &span[rule.sizes.min..]) {
+        Some(offset) => rule.sizes.min + offset + 1,
+        None => candidate.unwrap_or(span.len()),
     }
 }
 

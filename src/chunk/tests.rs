@@ -26,13 +26,15 @@ fn cut_by_the_book(data: &[u8], profile: Profile) -> usize {
     });
     let is_line_end = |position: &usize| data[position - 1] == b'\n';
     let whole_file = limit < max;
-    match (rule.at_line_ends, candidate) {
-        (false, candidate) => candidate.unwrap_or(limit),
-        (true, Some(cut)) => {
-            (cut..=limit).find(is_line_end).unwrap_or(if whole_file { limit } else { cut })
-        }
-        (true, None) if whole_file => limit,
-        (true, None) => (min + 1..=limit).rev().find(is_line_end).unwrap_or(limit),
+    if !rule.at_line_ends {
+        return candidate.unwrap_or(limit);
+    }
+    let next = candidate.and_then(|cut| (cut..=limit).find(is_line_end));
+    let last = || (min + 1..=limit).rev().find(is_line_end);
+    match next {
+        Some(end) => end,
+        None if whole_file => limit,
+        None => last().or(candidate).unwrap_or(limit),
     }
 }
 

@@ -143,7 +143,7 @@ impl Node {
 
     /// The path of the first entry or child; empty in the empty manifest. A path in or below the
     /// node may be smaller if this is not a leaf.
-    pub(super) fn first(&self) -> &[u8] {
+    pub fn first(&self) -> &[u8] {
         let mut input = Input::new(self.bytes.get(self.items_at..).unwrap_or_default(), WHAT);
         match (input.varint(), input.varint()) {
             (Ok(0), Ok(length)) => input.take(length as usize).unwrap_or_default(),
