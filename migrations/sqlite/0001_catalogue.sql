@@ -76,7 +76,7 @@ CREATE TABLE worktree (
     staged TEXT NOT NULL,
     operation TEXT,
     generation INTEGER NOT NULL CHECK (generation > 0),
-    CHECK ((head_branch IS NULL) <> (head_version IS NULL))
+    CHECK (head_branch IS NOT NULL OR head_version IS NOT NULL)
 ) STRICT;
 CREATE INDEX worktree_by_head_version ON worktree (head_version);
 

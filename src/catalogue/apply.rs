@@ -70,6 +70,13 @@ async fn write(connection: &mut SqliteConnection, changeset: &Changeset) -> Resu
         }
     }
     let head = head(connection).await?;
+    if let Some(expected) = changeset.after.filter(|after| *after != head.number) {
+        return Err(Error::Moved {
+            what: "the journal".into(),
+            expected: expected.to_string(),
+            found: head.number.to_string(),
+        });
+    }
     let detail = Detail {
         changes: changeset.changes.clone(),
         message: changeset.message.clone(),

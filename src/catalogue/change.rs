@@ -24,6 +24,9 @@ pub struct Changeset {
     pub message: Option<String>,
     /// The epoch that the writer's session has read; `None` for what adds no reference to packs.
     pub session_epoch: Option<u64>,
+    /// The number that the journal's last entry must have; `None` for what checks by itself
+    /// everything that it relies on.
+    pub after: Option<u64>,
     /// In this order.
     pub changes: Vec<Change>,
     /// The records of every version that [`Change::VersionAdded`] names. They are objects of the
@@ -46,6 +49,7 @@ impl Changeset {
             subject: subject.into(),
             message: None,
             session_epoch: None,
+            after: None,
             changes: Vec::new(),
             versions: Vec::new(),
         }
@@ -67,7 +71,6 @@ pub struct Applied {
 /// One change of the catalogue. As JSON it stands in the journal, so fields may only be added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Change {
     /// A dataset that did not exist.
     DatasetCreated {
@@ -243,6 +246,10 @@ pub enum Head {
     Branch {
         /// Its name.
         name: RefName,
+        /// The version of it that what is staged continues; none before the first. The branch is
+        /// elsewhere once another worktree has moved it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<VersionId>,
     },
     /// A version, and no branch.
     Detached {

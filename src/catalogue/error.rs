@@ -10,7 +10,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What failed, and on what.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// There is no database.
     #[error("there is no catalogue at {}", path.display())]
@@ -234,6 +233,7 @@ impl Error {
         match primary_code(&source) {
             Some(5 | 6) => Self::Busy { source },
             Some(13) => Self::Full { source },
+            _ if is_shared_memory_full(&source) => Self::Full { source },
             Some(11 | 26) => Self::Corrupt { doing, source },
             _ => Self::Database { doing, source },
         }
@@ -249,6 +249,13 @@ impl Error {
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i64> {
     let code = error.as_database_error()?.code()?;
     code.parse::<i64>().ok().map(|code| code & 0xff)
+}
+
+/// Whether the file beside the database that its users share cannot grow (`SQLITE_IOERR_SHMSIZE`):
+/// the only thing that SQLite writes when it only opens a database.
+fn is_shared_memory_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "4874")
 }
 
 /// For `map_err`: what was being done when the database failed.

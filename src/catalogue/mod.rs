@@ -8,6 +8,7 @@
 
 mod apply;
 mod change;
+mod check;
 mod effects;
 mod error;
 mod history;
@@ -30,6 +31,7 @@ pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
 pub use open::Catalogue;
+pub use platform::unsafe_file_system;
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

@@ -263,6 +263,7 @@ async fn connect(
         Some(26) => {
             Error::NotACatalogue { path: path.into(), problem: "it is not a database".into() }
         }
+        Some(8) => Error::ReadOnly { path: path.into() },
         _ => Error::from_database("open the database", source),
     };
     let mut connection = options.connect().await.map_err(unreadable)?;

@@ -4,8 +4,12 @@ use std::io;
 use std::path::Path;
 
 /// The kind of file system that `path` lies on, if SQLite's log is not safe there.
+///
+/// # Errors
+///
+/// When the operating system does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn unsafe_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+pub fn unsafe_file_system(path: &Path) -> io::Result<Option<&'static str>> {
     let found = rustix::fs::statfs(path)?;
     #[expect(clippy::allow_attributes, reason = "the type differs between architectures")]
     #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_possible_truncation)]
@@ -14,8 +18,12 @@ pub(super) fn unsafe_file_system(path: &Path) -> io::Result<Option<&'static str>
 }
 
 /// No other system says it in the same way; the caller is trusted there.
+///
+/// # Errors
+///
+/// None.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn unsafe_file_system(_: &Path) -> io::Result<Option<&'static str>> {
+pub fn unsafe_file_system(_: &Path) -> io::Result<Option<&'static str>> {
     Ok(None)
 }
 

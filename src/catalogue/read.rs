@@ -170,9 +170,14 @@ type WorktreeTuple =
 fn worktree(row: WorktreeTuple) -> Result<WorktreeRow> {
     let (id, path, dataset, branch, version, staged, operation, generation) = row;
     let head = match (branch, version) {
-        (Some(name), None) => Head::Branch { name: parsed("worktree.head_branch", &name)? },
+        (Some(name), at) => Head::Branch {
+            name: parsed("worktree.head_branch", &name)?,
+            at: at.map(|id| parsed("worktree.head_version", &id)).transpose()?,
+        },
         (None, Some(id)) => Head::Detached { version: parsed("worktree.head_version", &id)? },
-        _ => return Err(Error::BadRow { what: format!("worktree {id} has no single head") }),
+        (None, None) => {
+            return Err(Error::BadRow { what: format!("worktree {id} has no head") });
+        }
     };
     let operation = operation
         .map(|text| serde_json::from_str(&text))

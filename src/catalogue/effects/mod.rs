@@ -64,15 +64,7 @@ pub(super) async fn perform(
             Change::VersionsForgotten { versions } => forget(connection, versions).await?,
             Change::Imported { origin, pairs } => {
                 for (foreign, version) in pairs {
-                    if context.forgotten_later(version) {
-                        continue;
-                    }
-                    known_generation(connection, version).await?;
-                    let query = sqlx::query(sql::versions::ADD_IMPORTED)
-                        .bind(origin)
-                        .bind(foreign)
-                        .bind(version.to_hex());
-                    changed(connection, "note what was imported", query).await?;
+                    note_import(connection, context, origin, (foreign, version)).await?;
                 }
             }
             Change::Undone { .. } => {}
@@ -289,7 +281,7 @@ fn bind_state<'q>(
     state: &'q WorktreeState,
 ) -> Result<Query<'q>> {
     let (branch, version) = match &state.head {
-        Head::Branch { name } => (Some(name.as_str()), None),
+        Head::Branch { name, at } => (Some(name.as_str()), at.map(|version| version.to_hex())),
         Head::Detached { version } => (None, Some(version.to_hex())),
     };
     let operation =
@@ -309,7 +301,7 @@ fn worktree_words(state: Option<&WorktreeState>) -> String {
         None => "none".into(),
         Some(state) => {
             let head = match &state.head {
-                Head::Branch { name } => format!("branch `{name}`"),
+                Head::Branch { name, .. } => format!("branch `{name}`"),
                 Head::Detached { version } => format!("version {version}"),
             };
             format!("{head} with {} staged", state.staged)
@@ -358,6 +350,25 @@ async fn add_version(
             .bind(parent.to_hex());
         changed(connection, "add a parent", query).await?;
     }
+    Ok(())
+}
+
+/// Notes the version that a foreign id has become; of one that is forgotten later nothing stays.
+async fn note_import(
+    connection: &mut SqliteConnection,
+    context: &Context<'_>,
+    origin: &str,
+    (foreign, version): (&str, &VersionId),
+) -> Result<()> {
+    if context.forgotten_later(version) {
+        let query = sqlx::query(sql::versions::UNNOTE_IMPORTED).bind(origin).bind(foreign);
+        query.execute(connection).await.map_err(failed("note what was imported"))?;
+        return Ok(());
+    }
+    known_generation(connection, version).await?;
+    let query =
+        sqlx::query(sql::versions::ADD_IMPORTED).bind(origin).bind(foreign).bind(version.to_hex());
+    changed(connection, "note what was imported", query).await?;
     Ok(())
 }
 

@@ -23,3 +23,9 @@ pub(super) const DUMP: [(&str, &str); 10] = [
     ("imported", "SELECT * FROM imported ORDER BY origin, foreign_id"),
     ("journal", "SELECT * FROM journal ORDER BY number"),
 ];
+
+/// At most 100 lines on what is wrong with the file, or `ok`.
+pub(super) const INTEGRITY: &str = "PRAGMA integrity_check(100)";
+
+/// One row for each row that names what is not there.
+pub(super) const FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";

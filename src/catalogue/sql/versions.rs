@@ -82,6 +82,10 @@ pub(in crate::catalogue) const ADD_IMPORTED: &str =
     "INSERT INTO imported (origin, foreign_id, version) VALUES ($1, $2, $3)
      ON CONFLICT (origin, foreign_id) DO UPDATE SET version = excluded.version";
 
+/// $1 origin, $2 foreign id. As if it had been noted and the version forgotten.
+pub(in crate::catalogue) const UNNOTE_IMPORTED: &str =
+    "DELETE FROM imported WHERE origin = $1 AND foreign_id = $2";
+
 /// $1 origin.
 pub(in crate::catalogue) const IMPORTED: &str =
     "SELECT foreign_id, version FROM imported WHERE origin = $1 ORDER BY foreign_id";

@@ -146,7 +146,7 @@ impl World<'_> {
             Wish::Bury(seed) => Change::PacksTombstoned { packs: one(seed), epoch: root.epoch },
             Wish::Drop(seed) => Change::PacksDropped { packs: one(seed) },
             Wish::Worktree { id, branch: b } => {
-                self.worktree(id, Some(Head::Branch { name: branch(b) }))
+                self.worktree(id, Some(Head::Branch { name: branch(b), at: None }))
             }
             Wish::Detach { id, version } => {
                 self.worktree(id, Some(Head::Detached { version: self.pick(version) }))

@@ -134,7 +134,7 @@ pub(super) fn worktree_state(branch: &str, staged: &str) -> WorktreeState {
     WorktreeState {
         path: "/home/ada/corpus".into(),
         dataset: dataset("corpus"),
-        head: Head::Branch { name: name(branch) },
+        head: Head::Branch { name: name(branch), at: None },
         staged: manifest(staged),
         operation: None,
     }
