@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 
+use super::commit::Parts;
 use super::range::Range;
 use super::{Error, GitId, Reader, Signature};
 
@@ -124,6 +125,13 @@ impl History {
     /// commit; `None` if HEAD is a commit.
     pub fn head(&self) -> Option<&str> {
         self.head.as_deref()
+    }
+
+    /// Where the repository was cloned from, without passwords; `None` if it does not say.
+    pub fn origin(&self) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let url = repository.config_snapshot().string("remote.origin.url")?;
+        Some(super::text::without_secrets(&String::from_utf8_lossy(&url)))
     }
 
     /// A reader of this history's objects, for one thread.
@@ -283,10 +291,9 @@ impl<'a> Links<'a> {
     /// When a commit was committed, in seconds since 1970, and its parents.
     fn of(&mut self, id: GitId) -> Result<(i64, Vec<GitId>), Error> {
         self.reader.read(id, Kind::Commit, &mut self.buffer)?;
-        let parsed = gix::objs::CommitRef::from_bytes(&self.buffer, id.0.kind());
-        let commit = parsed.map_err(|source| self.reader.damaged(id, "commit", source))?;
-        let time = commit.time().map_or(0, |time| time.seconds);
-        Ok((time, commit.parents().map(GitId).collect()))
+        let parsed = Parts::of(&self.buffer, id.0.kind());
+        let commit = parsed.map_err(|problem| self.reader.damaged(id, "commit", problem))?;
+        Ok((commit.seconds(), commit.parents.into_iter().map(GitId).collect()))
     }
 
     /// Everything that `tips` reach, as far as a shallow clone has it.

@@ -4,6 +4,7 @@
 //! Not here: what a commit becomes (`ops::import_git`), walking a worktree (`worktree`).
 //! Invariant: nothing here writes, and nothing runs the `git` program.
 
+mod commit;
 mod date;
 mod error;
 mod history;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use gix::objs::{CommitRef, Find, Kind, TagRef};
+use gix::objs::{Find, Kind, TagRef};
 
 use crate::model::{Author, Time};
 
+use super::commit::{Parts, signature};
 use super::{Error, GitId, TagNote, text};
 
 /// Who did something, and when.
@@ -70,15 +71,15 @@ impl Reader {
     pub fn commit(&mut self, id: GitId) -> Result<Commit, Error> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = self.read(id, Kind::Commit, &mut buffer).and_then(|()| {
-            let parsed = CommitRef::from_bytes(&buffer, id.0.kind());
-            let commit = parsed.map_err(|source| self.damaged(id, "commit", source))?;
+            let parsed = Parts::of(&buffer, id.0.kind());
+            let commit = parsed.map_err(|problem| self.damaged(id, "commit", problem))?;
             Ok(Commit {
                 id,
-                tree: GitId(commit.tree()),
-                parents: commit.parents().map(GitId).collect(),
-                author: signature(commit.author, commit.encoding.map(AsRef::as_ref)),
-                committer: signature(commit.committer, commit.encoding.map(AsRef::as_ref)),
-                message: text::decode(commit.message, commit.encoding.map(AsRef::as_ref)),
+                tree: GitId(commit.tree),
+                parents: commit.parents.iter().copied().map(GitId).collect(),
+                author: commit.author(),
+                committer: commit.committer(),
+                message: commit.message(),
             })
         });
         self.buffer = buffer;
@@ -187,19 +188,4 @@ fn kind_name(kind: Kind) -> &'static str {
 
 fn wrong_kind(kind: Kind) -> String {
     format!("it is a {}", kind_name(kind))
-}
-
-/// Reads `Name <mail> seconds offset` as leniently as Git does.
-fn signature(bytes: &[u8], encoding: Option<&[u8]>) -> Signature {
-    let parsed = gix::actor::SignatureRef::from_bytes(bytes).unwrap_or_default().trim();
-    let name = text::person_part(&text::decode(parsed.name, encoding));
-    let date = parsed.time().unwrap_or_default();
-    Signature {
-        author: Author {
-            name: if name.is_empty() { "unknown".into() } else { name },
-            email: text::person_part(&text::decode(parsed.email, encoding)),
-        },
-        time: Time::from_unix(date.seconds).unwrap_or(Time::EPOCH),
-        utc_offset_minutes: date.offset / 60,
-    }
 }

@@ -25,9 +25,39 @@ pub(super) fn person_part(text: &str) -> String {
     plain.trim().into()
 }
 
+/// An address without what could be a password: whom it names before the host, except the plain
+/// user of ssh, and what follows `?` or `#`.
+pub(super) fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = match host.rsplit_once('@') {
+        Some((user, host)) if scheme.ends_with("ssh") => {
+            format!("{}@{host}", user.split(':').next().unwrap_or_default())
+        }
+        Some((_, host)) => host.into(),
+        None => host.into(),
+    };
+    format!("{scheme}://{host}{path}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_kept_without_its_secrets() {
+        for (url, expected) in [
+            ("https://host.org/a.git", "https://host.org/a.git"),
+            ("https://ann:word@host.org/a.git", "https://host.org/a.git"),
+            ("https://token@host.org:80/a@b.git?key=1", "https://host.org:80/a@b.git"),
+            ("ssh://git:word@host.org/a", "ssh://git@host.org/a"),
+            ("git@host.org:a/b.git", "git@host.org:a/b.git"),
+            ("/data/a?b#c", "/data/a?b#c"),
+        ] {
+            assert_eq!(without_secrets(url), expected);
+        }
+    }
 
     #[test]
     fn text_is_read_in_the_encoding_it_says() {
