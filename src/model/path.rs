@@ -209,6 +209,16 @@ impl fmt::Debug for RepoPath {
     }
 }
 
+/// Text as it is; bytes that are not UTF-8 as [`RepoPath::show`] writes them.
+impl serde::Serialize for RepoPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.serialize_str(&self.show()),
+        }
+    }
+}
+
 impl Borrow<[u8]> for RepoPath {
     fn borrow(&self) -> &[u8] {
         &self.0

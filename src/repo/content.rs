@@ -1,0 +1,195 @@
+//! The content of one stored file: its chunks, a range of it, all of it.
+
+use super::{Error, Repository, Result};
+use crate::chunk::Profile;
+use crate::format::frame::Key;
+use crate::format::recipe::{ChunkRef, Items, PartRef, decode_part, decode_recipe};
+use crate::model::{FileId, FileRef};
+use crate::store::Reader;
+
+/// The chunks of a file, a part of the recipe at a time.
+#[derive(Debug)]
+pub struct ChunkList {
+    /// The parts, each with how many bytes of the file it covers.
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Listed(Vec<ChunkRef>),
+    Stored(PartRef),
+}
+
+impl ChunkList {
+    /// The chunks of `file`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DamagedFile`] if the recipe is of another length; the store's.
+    pub fn of(repository: &Repository, file: &FileRef) -> Result<Self> {
+        if file.size == 0 {
+            return Ok(Self { parts: Vec::new() });
+        }
+        if file.size > least_target()
+            && repository
+                .with_packs(|| Ok(repository.store.contains(&Key::recipe(&file.file))?))?
+        {
+            return Self::from_recipe(repository, file);
+        }
+        let len =
+            u32::try_from(file.size).map_err(|_| damaged(&file.file, "it has no recipe".into()))?;
+        Ok(Self { parts: vec![Part::Listed(vec![ChunkRef { id: file.file.into(), len }])] })
+    }
+
+    fn from_recipe(repository: &Repository, file: &FileRef) -> Result<Self> {
+        let recipe = decode_recipe(&repository.get(&Key::recipe(&file.file))?)?;
+        if recipe.size != file.size {
+            let problem = format!("its recipe makes {} bytes of {}", recipe.size, file.size);
+            return Err(damaged(&file.file, problem));
+        }
+        let parts = match recipe.items {
+            Items::Chunks(chunks) => vec![Part::Listed(chunks)],
+            Items::Parts(parts) => parts.into_iter().map(Part::Stored).collect(),
+        };
+        Ok(Self { parts })
+    }
+
+    /// How many parts the list has; each is at most 32,768 chunks.
+    pub fn part_count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// How many bytes of the file a part covers.
+    pub fn part_bytes(&self, number: usize) -> u64 {
+        match &self.parts[number] {
+            Part::Listed(chunks) => chunks.iter().map(|chunk| u64::from(chunk.len)).sum(),
+            Part::Stored(part) => part.len,
+        }
+    }
+
+    /// The chunks of one part.
+    ///
+    /// # Errors
+    ///
+    /// The store's and the format's.
+    pub fn part(&self, repository: &Repository, number: usize) -> Result<Vec<ChunkRef>> {
+        match &self.parts[number] {
+            Part::Listed(chunks) => Ok(chunks.clone()),
+            Part::Stored(part) => Ok(decode_part(&repository.get(&Key::recipe_part(part.id))?)?),
+        }
+    }
+
+    /// The keys of the recipe's parts that are objects of their own.
+    pub fn stored_parts(&self) -> impl Iterator<Item = Key> + '_ {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Stored(part) => Some(Key::recipe_part(part.id)),
+            Part::Listed(_) => None,
+        })
+    }
+}
+
+/// A file not longer than this is one chunk in every profile.
+fn least_target() -> u64 {
+    Profile::Lines.sizes().target.min(Profile::Bytes.sizes().target) as u64
+}
+
+fn damaged(file: &FileId, problem: String) -> Error {
+    Error::DamagedFile { file: *file, problem }
+}
+
+/// Reads the content of files, checked chunk by chunk.
+pub struct Content<'a> {
+    repository: &'a Repository,
+    reader: Reader,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Content<'a> {
+    /// A reader of `repository`, for one thread.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn new(repository: &'a Repository) -> Result<Self> {
+        Ok(Self { repository, reader: repository.store.reader()?, buffer: Vec::new() })
+    }
+
+    /// Gives the bytes from `start` up to `end` to `sink`, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// What `sink` fails with, and whatever keeps a chunk from being read whole and right.
+    pub fn range(
+        &mut self,
+        file: &FileRef,
+        start: u64,
+        end: u64,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let list = ChunkList::of(self.repository, file)?;
+        let mut at = 0;
+        for number in 0..list.part_count() {
+            let bytes = list.part_bytes(number);
+            if at + bytes > start && at < end {
+                self.range_of_part(&list, number, at, start, end, sink)?;
+            }
+            at += bytes;
+        }
+        Ok(())
+    }
+
+    fn range_of_part(
+        &mut self,
+        list: &ChunkList,
+        number: usize,
+        mut at: u64,
+        start: u64,
+        end: u64,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for chunk in list.part(self.repository, number)? {
+            let len = u64::from(chunk.len);
+            if at + len > start && at < end {
+                let bytes = self.chunk(&chunk)?;
+                let from = start.saturating_sub(at) as usize;
+                let to = (end - at).min(len) as usize;
+                sink(&bytes[from..to])?;
+            }
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a chunk.
+    ///
+    /// # Errors
+    ///
+    /// The store's; [`Error::DamagedFile`] if the chunk has another length than its recipe says.
+    pub fn chunk(&mut self, chunk: &ChunkRef) -> Result<&[u8]> {
+        let Self { repository, reader, buffer } = self;
+        let key = Key::chunk(&chunk.id);
+        repository.with_packs(|| Ok(reader.read(&key, Some(chunk.len), buffer)?))?;
+        if buffer.len() != chunk.len as usize {
+            let problem = format!("chunk {} is not {} bytes long", chunk.id, chunk.len);
+            return Err(damaged(&FileId::from_bytes(*chunk.id.as_bytes()), problem));
+        }
+        Ok(buffer)
+    }
+
+    /// The whole of a file that fits in memory, checked against its id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::range`]; [`Error::DamagedFile`] if the chunks make another file.
+    pub fn whole(&mut self, file: &FileRef) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(file.size.min(1 << 30) as usize);
+        self.range(file, 0, file.size, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        if FileId::of(&bytes) != file.file {
+            return Err(damaged(&file.file, "its chunks make another file".into()));
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,172 @@
+//! What can go wrong with an opened repository.
+
+use std::path::PathBuf;
+
+use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
+use crate::worktree::write::WriteError;
+use crate::{catalogue, format, git, store, worktree};
+
+/// The result of this room's work.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What failed, and which.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file beside the repository cannot be used.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No `.stem` here or above.
+    #[error("no repository in {} or any directory above it", start.display())]
+    NoRepository {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// `init` in a directory that belongs to something else.
+    #[error("{} is a repository already: {problem}", path.display())]
+    Exists {
+        /// The worktree.
+        path: PathBuf,
+        /// What differs from what was asked for.
+        problem: String,
+    },
+    /// `.stem/config.toml` is not understood.
+    #[error("{} is not understood: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The catalogue does not know this worktree.
+    #[error("the store in {} does not know this worktree", store.display())]
+    UnknownWorktree {
+        /// Where the store lies.
+        store: PathBuf,
+    },
+    /// A path outside the worktree.
+    #[error("{} lies outside of the worktree {}", path.display(), root.display())]
+    Outside {
+        /// What was given.
+        path: PathBuf,
+        /// The worktree's top.
+        root: PathBuf,
+    },
+    /// Another command works on the worktree.
+    #[error("another stem works on {}", path.display())]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// Nobody said who the author is.
+    #[error("no author is known")]
+    NoAuthor,
+    /// `STEM_AUTHOR` does not name a person.
+    #[error("STEM_AUTHOR does not name a person")]
+    Author(#[from] AuthorError),
+    /// `SOURCE_DATE_EPOCH` is not a time.
+    #[error("SOURCE_DATE_EPOCH is not a time")]
+    Epoch(#[from] TimeError),
+    /// A dataset that is not in the store.
+    #[error("no dataset `{0}` in this store")]
+    NoDataset(DatasetName),
+    /// A branch without versions.
+    #[error("`{name}` has no version yet")]
+    NoVersionYet {
+        /// The branch.
+        name: String,
+    },
+    /// A revision that names nothing.
+    #[error("no version `{text}` in dataset `{dataset}`")]
+    NoRevision {
+        /// What was asked for.
+        text: String,
+        /// Where it was looked for.
+        dataset: DatasetName,
+    },
+    /// A revision that is not written as one.
+    #[error("`{text}` is not a revision: {problem}")]
+    BadRevision {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A prefix of several ids.
+    #[error("`{text}` is the beginning of several versions: {}", show_ids(candidates))]
+    Ambiguous {
+        /// What was given.
+        text: String,
+        /// Some of what it could mean.
+        candidates: Vec<VersionId>,
+    },
+    /// A path that a version does not have.
+    #[error("no path `{path}` in {revision}")]
+    NoPath {
+        /// What was asked for.
+        path: String,
+        /// The version, in the user's words.
+        revision: String,
+    },
+    /// Stored bytes of a file do not make the file.
+    #[error("the stored content of {file} is damaged: {problem}")]
+    DamagedFile {
+        /// Which file.
+        file: FileId,
+        /// In what way.
+        problem: String,
+    },
+    /// The data that a version needs is not there.
+    #[error("the store has lost {what}")]
+    Lost {
+        /// What is missing.
+        what: String,
+    },
+    /// Files that would be lost.
+    #[error("{} would be lost", count(paths.len(), "unsaved file"))]
+    Unsaved {
+        /// Which files.
+        paths: Vec<RepoPath>,
+    },
+    /// A file whose stored content cannot be read.
+    #[error("cannot write `{path}`", path = path.show())]
+    Content {
+        /// Which file.
+        path: RepoPath,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// The worktree's file system cannot hold these names side by side.
+    #[error("`{}` and `{}` are one name to this file system", .0.0.show(), .0.1.show())]
+    Clash(Box<(RepoPath, RepoPath)>),
+    /// The store's own error.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The catalogue's own error.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// An encoding that is not understood.
+    #[error(transparent)]
+    Format(#[from] format::Error),
+    /// The worktree's own error.
+    #[error(transparent)]
+    Worktree(#[from] worktree::Error),
+    /// A file of the worktree cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Git's settings or history cannot be read.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+}
+
+fn show_ids(ids: &[VersionId]) -> String {
+    ids.iter().map(|id| id.to_hex()[..12].to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

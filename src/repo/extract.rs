@@ -1,0 +1,142 @@
+//! Files out: fetch, check, decompress, write, on every thread at once.
+//!
+//! Small files are taken by the batch, in path order, which is near to the order they lie in. A big
+//! file is shared: whoever is free takes its next chunks and writes them where they belong.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use super::content::{ChunkList, Content};
+use super::ingest::{Failed, join};
+use super::{Error, Repository, Result};
+use crate::model::{Entry, Mode};
+use crate::worktree::write::{Hand, Writer};
+use crate::worktree::{Record, Stat};
+
+mod big;
+
+/// What became of the files.
+#[derive(Debug, Default)]
+pub struct Extracted {
+    /// Those that are written: their place in the list that was given, in order, and how they look.
+    pub written: Vec<(usize, Record)>,
+    /// Those that are not, in path order.
+    pub failed: Vec<Failed>,
+}
+
+/// From this size on the threads share a file.
+const BIG_BYTES: u64 = 8 << 20;
+/// Small files are taken by so many.
+const BATCH_FILES: usize = 32;
+
+/// Writes `entries` (sorted by path) below the top of `writer`.
+///
+/// A file whose content cannot be read whole and right is not written, and is reported; the others
+/// are written.
+///
+/// # Errors
+///
+/// What concerns the repository rather than one file.
+pub fn extract(repository: &Repository, writer: &Writer, entries: &[Entry]) -> Result<Extracted> {
+    let threads = repository.threads().min(entries.len().max(1) * 64);
+    let bytes = entries.iter().map(|entry| entry.file.size).sum();
+    let progress = &*repository.environment.progress;
+    progress.begin("writing", Some(entries.len() as u64), Some(bytes));
+    let is_big = |&index: &usize| {
+        let file = &entries[index].file;
+        file.mode != Mode::Symlink && file.size >= BIG_BYTES
+    };
+    let (big, small): (Vec<_>, Vec<_>) = (0..entries.len()).partition(is_big);
+    let big = big.into_iter().map(big::BigFile::new).collect();
+    let next = AtomicUsize::new(0);
+    let shared = Shared { repository, writer, entries, big, small, next, done: Mutex::default() };
+    let results = std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| Worker::new(&shared)?.work())).collect();
+        workers.into_iter().map(join).collect::<Vec<_>>()
+    });
+    progress.end();
+    results.into_iter().collect::<Result<()>>()?;
+    let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    let mut extracted = Extracted::default();
+    for (index, result) in done {
+        let Entry { path, file } = &entries[index];
+        match result {
+            Ok(stat) => extracted.written.push((index, Record { file: *file, stat })),
+            Err(error) => extracted.failed.push(Failed { path: path.clone(), error }),
+        }
+    }
+    Ok(extracted)
+}
+
+struct Shared<'a> {
+    repository: &'a Repository,
+    writer: &'a Writer,
+    entries: &'a [Entry],
+    big: Vec<big::BigFile<'a>>,
+    small: Vec<usize>,
+    next: AtomicUsize,
+    done: Mutex<Vec<(usize, Result<Stat>)>>,
+}
+
+struct Worker<'s, 'a> {
+    shared: &'s Shared<'a>,
+    hand: Hand<'a>,
+    content: Content<'a>,
+    done: Vec<(usize, Result<Stat>)>,
+}
+
+impl<'s, 'a> Worker<'s, 'a> {
+    fn new(shared: &'s Shared<'a>) -> Result<Self> {
+        let hand = shared.writer.hand();
+        Ok(Self { shared, hand, content: Content::new(shared.repository)?, done: Vec::new() })
+    }
+
+    fn work(mut self) -> Result<()> {
+        for file in &self.shared.big {
+            big::take_part(&mut self, file)?;
+        }
+        loop {
+            let start = self.shared.next.fetch_add(BATCH_FILES, Relaxed);
+            let end = (start + BATCH_FILES).min(self.shared.small.len());
+            if start >= end {
+                break;
+            }
+            for &index in &self.shared.small[start..end] {
+                let result = self.small(&self.shared.entries[index]);
+                self.finished(index, result)?;
+            }
+        }
+        self.shared.done.lock().unwrap_or_else(PoisonError::into_inner).extend(self.done);
+        Ok(())
+    }
+
+    /// Notes what became of a file; passes on what is wrong with more than the file.
+    fn finished(&mut self, index: usize, result: Result<Stat>) -> Result<()> {
+        match &result {
+            Err(Error::Catalogue(_) | Error::Git(_)) => return result.map(drop),
+            Ok(stat) => self.shared.repository.environment.progress.advance(1, stat.size),
+            Err(_) => {}
+        }
+        self.done.push((index, result));
+        Ok(())
+    }
+
+    fn small(&mut self, entry: &Entry) -> Result<Stat> {
+        let Entry { path, file } = entry;
+        if file.mode == Mode::Symlink {
+            let target = self.content.whole(file)?;
+            return Ok(self.hand.symlink(path, &target)?);
+        }
+        let executable = file.mode == Mode::Executable;
+        let list = ChunkList::of(self.shared.repository, file)?;
+        let mut new = self.hand.create(path, executable, file.size)?;
+        for number in 0..list.part_count() {
+            for chunk in list.part(self.shared.repository, number)? {
+                new.write_all(self.content.chunk(&chunk)?)?;
+            }
+        }
+        Ok(new.finish()?)
+    }
+}

@@ -1,0 +1,268 @@
+//! Files in: read, cut, hash, compress, pack, on every thread at once.
+//!
+//! Each thread owns a whole pipeline and its own pack; what is shared is the set of known ids.
+//! Small files are taken by the batch. A big file is a cursor that the threads share: whoever
+//! holds it reads the next block, hashes it into the file's id and finds the cuts, which depend on
+//! what came before; hashing, compressing and packing of the chunks happen outside.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use super::session::Session;
+use super::{Error, Result};
+use crate::chunk::{self, PROFILE_BYTES, Profile};
+use crate::format::frame::Key;
+use crate::format::recipe::{ChunkRef, RecipeBuilder};
+use crate::model::{ChunkId, FileId, FileRef, Mode, RepoPath};
+use crate::store::Packer;
+use crate::worktree::{self, Root, Stat};
+
+mod big;
+
+/// A file to take in, as the worktree showed it.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Where it lies.
+    pub path: RepoPath,
+    /// How it looked.
+    pub stat: Stat,
+}
+
+/// A file that was taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Ingested {
+    /// What a manifest says of it.
+    pub file: FileRef,
+    /// How it looked when it had been read.
+    pub stat: Stat,
+}
+
+/// A file that could not be taken in.
+#[derive(Debug)]
+pub struct Failed {
+    /// Which one.
+    pub path: RepoPath,
+    /// Why not.
+    pub error: Error,
+}
+
+/// What became of the wanted files.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Those that are stored: their place in the list that was given, in order.
+    pub ingested: Vec<(usize, Ingested)>,
+    /// Those that could not be read, in path order.
+    pub failed: Vec<Failed>,
+}
+
+/// From this size on the threads share a file.
+const BIG_BYTES: u64 = 8 << 20;
+/// Small files are taken by so many bytes or so many files.
+const BATCH_BYTES: u64 = 1 << 20;
+const BATCH_FILES: usize = 64;
+
+/// Stores the content of `wanted` (sorted by path), files below `root`.
+///
+/// A file that cannot be read, or that changes while it is read, is reported; the others are taken.
+///
+/// # Errors
+///
+/// What concerns the store rather than one file.
+pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Wanted]) -> Result<Outcome> {
+    let repository = session.repository();
+    let threads = repository.threads().min(wanted.len().max(1) * 64);
+    let bytes = wanted.iter().map(|file| file.stat.size).sum();
+    let progress = &*repository.environment.progress;
+    progress.begin("adding", Some(wanted.len() as u64), Some(bytes));
+    let queue = Queue::new(wanted);
+    let shared = Shared { session, root, wanted, threads, queue, done: Mutex::default() };
+    let result = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|number| {
+                scope.spawn({
+                    let shared = &shared;
+                    move || Worker::new(shared)?.work(number)
+                })
+            })
+            .collect();
+        workers.into_iter().map(join).collect::<Vec<_>>()
+    });
+    progress.end();
+    for worker in result {
+        worker?;
+    }
+    let mut outcome = Outcome::default();
+    let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    for (index, result) in done {
+        match result {
+            Ok(ingested) => outcome.ingested.push((index, ingested)),
+            Err(error) => outcome.failed.push(Failed { path: wanted[index].path.clone(), error }),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Stores bytes that are not a file of the worktree.
+///
+/// # Errors
+///
+/// The store's.
+pub fn ingest_bytes(
+    session: &Session<'_>,
+    packer: &mut Packer,
+    bytes: &[u8],
+    mode: Mode,
+) -> Result<FileRef> {
+    let file = FileId::of(bytes);
+    store_whole(session, packer, bytes, file)?;
+    Ok(FileRef { mode, size: bytes.len() as u64, file })
+}
+
+/// Waits for a thread; its panic goes on in this one.
+pub(super) fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether an error of reading one file leaves the others possible.
+fn concerns_one_file(error: &Error) -> bool {
+    matches!(error, Error::Worktree(_) | Error::Io { .. } | Error::Write(_))
+}
+
+struct Shared<'a> {
+    session: &'a Session<'a>,
+    root: &'a Root,
+    wanted: &'a [Wanted],
+    threads: usize,
+    queue: Queue,
+    done: Mutex<Vec<(usize, Result<Ingested>)>>,
+}
+
+/// What is still to do: batches of small files, then big files, each open to every thread.
+struct Queue {
+    batches: Vec<std::ops::Range<usize>>,
+    order: Vec<usize>,
+    next: AtomicUsize,
+    big: Vec<big::BigFile>,
+}
+
+impl Queue {
+    fn new(wanted: &[Wanted]) -> Self {
+        let is_big = |&index: &usize| {
+            let stat = &wanted[index].stat;
+            stat.mode != Mode::Symlink && stat.size >= BIG_BYTES
+        };
+        let (big, order): (Vec<_>, Vec<_>) = (0..wanted.len()).partition(is_big);
+        let mut batches = Vec::new();
+        let (mut start, mut bytes) = (0, 0);
+        for (at, &index) in order.iter().enumerate() {
+            bytes += wanted[index].stat.size;
+            if bytes >= BATCH_BYTES || at + 1 - start >= BATCH_FILES {
+                batches.push(start..at + 1);
+                (start, bytes) = (at + 1, 0);
+            }
+        }
+        batches.push(start..order.len());
+        let big = big.into_iter().map(big::BigFile::new).collect();
+        Self { batches, order, next: AtomicUsize::new(0), big }
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    packer: Packer,
+    buffer: Vec<u8>,
+    done: Vec<(usize, Result<Ingested>)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>) -> Result<Self> {
+        Ok(Self { shared, packer: shared.session.packer()?, buffer: Vec::new(), done: Vec::new() })
+    }
+
+    /// Works until nothing is left. Big files come first, so that none is left to one thread: each
+    /// thread begins with some of its own, and then helps with what others have begun.
+    fn work(mut self, number: usize) -> Result<()> {
+        let big = &self.shared.queue.big;
+        for file in big.iter().skip(number).step_by(self.shared.threads).chain(big) {
+            big::take_part(&mut self, file)?;
+        }
+        loop {
+            let number = self.shared.queue.next.fetch_add(1, Relaxed);
+            let Some(batch) = self.shared.queue.batches.get(number) else { break };
+            for &index in &self.shared.queue.order[batch.clone()] {
+                self.small(index)?;
+            }
+        }
+        self.shared.session.give_back(self.packer)?;
+        self.shared.done.lock().unwrap_or_else(PoisonError::into_inner).extend(self.done);
+        Ok(())
+    }
+
+    fn small(&mut self, index: usize) -> Result<()> {
+        let wanted = &self.shared.wanted[index];
+        let result = match self.read_small(wanted) {
+            Ok(stat) => {
+                let file = FileId::of(&self.buffer);
+                store_whole(self.shared.session, &mut self.packer, &self.buffer, file)?;
+                let size = self.buffer.len() as u64;
+                self.shared.session.repository().environment.progress.advance(1, size);
+                Ok(Ingested { file: FileRef { mode: stat.mode, size, file }, stat })
+            }
+            Err(error) if concerns_one_file(&error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        self.done.push((index, result));
+        Ok(())
+    }
+
+    /// Reads a whole file into the buffer, and says how it looked; once more if it changed.
+    fn read_small(&mut self, wanted: &Wanted) -> Result<Stat> {
+        if wanted.stat.mode == Mode::Symlink {
+            self.buffer = self.shared.root.read_link(&wanted.path)?;
+            worktree::write::check_link(&wanted.path, &self.buffer)?;
+            return Ok(wanted.stat);
+        }
+        Ok(self.shared.root.read_whole(&wanted.path, &mut self.buffer)?)
+    }
+}
+
+/// Stores the chunks of a file that lies in memory, and its recipe where it has several.
+fn store_whole(
+    session: &Session<'_>,
+    packer: &mut Packer,
+    bytes: &[u8],
+    file: FileId,
+) -> Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let profile = Profile::of(&bytes[..bytes.len().min(PROFILE_BYTES)]);
+    let mut recipe = RecipeBuilder::new(profile);
+    for range in chunk::split(bytes, profile) {
+        let piece = &bytes[range];
+        let whole = piece.len() == bytes.len();
+        let id = if whole { file.into() } else { ChunkId::of(piece) };
+        session.put_chunk(packer, &Key::chunk(&id), piece)?;
+        push(session, &mut recipe, ChunkRef { id, len: piece.len() as u32 })?;
+    }
+    finish_recipe(session, recipe, file)
+}
+
+fn push(session: &Session<'_>, recipe: &mut RecipeBuilder, chunk: ChunkRef) -> Result<()> {
+    match recipe.push(chunk) {
+        Some((id, bytes)) => session.put_meta(&Key::recipe_part(id), &bytes),
+        None => Ok(()),
+    }
+}
+
+fn finish_recipe(session: &Session<'_>, recipe: RecipeBuilder, file: FileId) -> Result<()> {
+    let finished = recipe.finish()?;
+    for (id, bytes) in &finished.parts {
+        session.put_meta(&Key::recipe_part(*id), bytes)?;
+    }
+    match finished.recipe {
+        Some(bytes) => session.put_meta(&Key::recipe(&file), &bytes),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,52 @@
+//! One opened repository: a store and its catalogue brought together, and the worktree in front.
+//!
+//! Here: finding and opening, sessions that write, ingest, extract, revisions, reachability.
+//! Not here: what a user asks for (`ops`), how it is printed (`cli`).
+//! Invariant: bytes are durable before anything names them, names are withdrawn before bytes are
+//! deleted; every change of the catalogue goes through [`Repository::transact`].
+
+mod config;
+mod content;
+mod counts;
+mod error;
+mod extract;
+mod ingest;
+mod init;
+mod lock;
+mod maintain;
+mod marks;
+mod nodes;
+mod open;
+pub mod parallel;
+mod place;
+mod reach;
+mod rebuild;
+mod retain;
+mod revision;
+mod session;
+mod surroundings;
+mod survey;
+mod trace;
+mod update;
+
+pub use config::Config;
+pub use content::{ChunkList, Content};
+pub use error::{Error, Result};
+pub use extract::{Extracted, extract};
+pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
+pub use init::{InitOptions, Initialised, init};
+pub use lock::Lock;
+pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
+pub use marks::Marks;
+pub use nodes::Nodes;
+pub use open::{Environment, Repository};
+pub use place::Place;
+pub use reach::Reach;
+pub use rebuild::{Rebuilt, rebuild};
+pub use retain::Retained;
+pub use revision::{Revision, split_path};
+pub use session::{Session, Transaction};
+pub use surroundings::{author_and_origin, careless_git, folds_case, free_space};
+pub use survey::{Look, Looking, Modified, Survey, hash_file, look, survey};
+pub use trace::{Fault, Traced, Tracer};
+pub use update::{Updated, check, update};

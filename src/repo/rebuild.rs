@@ -1,0 +1,177 @@
+//! Making the catalogue again from the packs and the copy of the journal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::lock::{self, Lock};
+use super::maintain::pack_info;
+use super::{Environment, Error, Place, Result};
+use crate::catalogue::{self, Catalogue, JournalEntry, PackState, read_copy};
+use crate::format::frame::Key;
+use crate::format::version;
+use crate::model::{Version, VersionId};
+use crate::store::{Disk, Store};
+
+/// A catalogue that was made again.
+#[derive(Debug, Serialize)]
+pub struct Rebuilt {
+    /// Entries of the journal that were replayed.
+    pub entries: u64,
+    /// Versions whose records were read from packs.
+    pub versions: u64,
+    /// Where the database lies that was there before, if one was.
+    pub kept: Option<PathBuf>,
+    /// What was wrong with it, if it could not be used.
+    pub problem: Option<String>,
+}
+
+/// What SQLite keeps beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+/// Makes the catalogue of the repository that `start` lies in again, and the tables over its
+/// packs. The old database is kept beside the new one. No other command may be at work; where a
+/// worktree is locked, nothing is done.
+///
+/// Stopped at any moment, it leaves the old catalogue or the new one, or none, and can be done
+/// again.
+///
+/// # Errors
+///
+/// [`Error::Locked`]; [`catalogue::Error::BadJournal`] if the copy of the journal is damaged;
+/// [`catalogue::Error::Loading`] if a version's record cannot be read. Nothing has changed then.
+pub fn rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
+    let (place, _) = Place::find(start)?;
+    let busy = |path: &Path| Error::Locked { path: path.to_path_buf() };
+    let guard = place.store.join("maintenance.lock");
+    let _lock = lock::attempt(&guard)?.ok_or_else(|| busy(&guard))?;
+    let (entries, problem) = journal(&place)?;
+    let store = whole_store(&place)?;
+    let draft = place.store.join("catalogue.db.rebuilding");
+    remove_database(&draft)?;
+    let catalogue = Catalogue::create(&draft)?;
+    environment.progress.begin("Replaying", None, None);
+    catalogue.replay(&entries, |id| load(&store, id))?;
+    environment.progress.end();
+    let versions = catalogue.all_version_ids()?.len() as u64;
+    let live = catalogue.packs(PackState::Live)?;
+    let epoch = catalogue.root()?.epoch;
+    let _worktrees = match lock_worktrees(&catalogue)? {
+        Ok(locks) => locks,
+        Err(path) => return Err(Error::Locked { path }),
+    };
+    // Closing moves the log into the file.
+    drop(catalogue);
+    let kept = swap(&place.catalogue(), &draft)?;
+    store.remove_index()?;
+    store.set_live(live.iter().map(|row| pack_info(&row.pack)).collect());
+    store.maintain_index(epoch)?;
+    Ok(Rebuilt { entries: entries.len() as u64, versions, kept, problem })
+}
+
+/// The journal: of the old database where that is sound, else its copy. What is wrong with the
+/// database, if anything is.
+fn journal(place: &Place) -> Result<(Vec<JournalEntry>, Option<String>)> {
+    let problem = match complete_copy(&place.catalogue()) {
+        Ok(problem) => problem,
+        Err(error) => Some(error.to_string()),
+    };
+    let entries = read_copy(&place.store.join("journal.jsonl"))?;
+    if entries.is_empty() {
+        return Err(Error::Lost { what: "the copy of the journal".into() });
+    }
+    Ok((entries, problem))
+}
+
+/// Adds to the copy what a sound database has and it has not.
+fn complete_copy(path: &Path) -> catalogue::Result<Option<String>> {
+    let catalogue = Catalogue::open(path)?;
+    let report = catalogue.verify_journal()?;
+    if let Some((number, problem)) = report.first_bad {
+        return Ok(Some(format!("entry {number} of its journal is wrong: {problem}")));
+    }
+    // A database that lost its end must not push the longer copy aside.
+    let copy = read_copy(&catalogue.journal_copy_path());
+    let longer = copy.is_ok_and(|copy| copy.len() as u64 > report.entries);
+    if report.entries > 0 && !longer {
+        catalogue.copy_journal()?;
+    }
+    Ok(None)
+}
+
+/// A store that reads every readable pack there is.
+fn whole_store(place: &Place) -> Result<Store> {
+    let store = Store::open(Arc::new(Disk::open(&place.store)), Vec::new());
+    let packs = store.list_packs()?.packs;
+    let readable = packs.into_iter().filter_map(|pack| store.pack_info(pack).ok()).collect();
+    store.set_live(readable);
+    Ok(store)
+}
+
+fn load(store: &Store, id: &VersionId) -> Result<Version> {
+    Ok(version::decode(&store.get(&Key::version(id))?)?)
+}
+
+/// Locks the worktrees that are there; or names the lock that a command holds.
+pub(super) fn lock_worktrees(catalogue: &Catalogue) -> Result<Result<Vec<Lock>, PathBuf>> {
+    let mut locks = Vec::new();
+    for row in catalogue.worktrees()? {
+        let path = Path::new(&row.state.path).join(super::place::DOT).join("lock");
+        if path.parent().is_some_and(Path::is_dir) {
+            match lock::attempt(&path)? {
+                Some(lock) => locks.push(lock),
+                None => return Ok(Err(path)),
+            }
+        }
+    }
+    Ok(Ok(locks))
+}
+
+/// Puts `draft` in the place of `database`, which is kept under another name with its log. In
+/// between there is no catalogue rather than one without its log.
+fn swap(database: &Path, draft: &Path) -> Result<Option<PathBuf>> {
+    let io = |source| Error::Io { path: database.to_path_buf(), source };
+    let kept = (1..)
+        .map(|number| beside(database, &format!(".before-rebuild-{number}")))
+        .find(|path| path.symlink_metadata().is_err())
+        .unwrap_or_else(|| beside(database, ".before-rebuild"));
+    let had = rename(database, &kept).map_err(io)?;
+    for suffix in BESIDE {
+        rename(&beside(database, suffix), &beside(&kept, suffix)).map_err(io)?;
+    }
+    std::fs::rename(draft, database).map_err(io)?;
+    if let Some(directory) = database.parent() {
+        std::fs::File::open(directory).and_then(|dir| dir.sync_all()).map_err(io)?;
+    }
+    Ok(had.then_some(kept))
+}
+
+/// Whether there was anything to rename.
+fn rename(from: &Path, to: &Path) -> io::Result<bool> {
+    match std::fs::rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes what an earlier attempt has left.
+fn remove_database(path: &Path) -> Result<()> {
+    for file in std::iter::once(path.to_path_buf()).chain(BESIDE.map(|end| beside(path, end))) {
+        match std::fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Io { path: file, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,208 @@
+//! Revisions: what a user writes to name a version.
+//!
+//! `name`, `HEAD`, `@`, `@{n}`, `name@{n}`, an id or the beginning of one, `dataset@revision`, each
+//! followed by any number of `~n` and `^n`. A name of the current dataset comes before everything
+//! else, then `dataset@…`, then an id.
+
+use super::{Error, Repository, Result};
+use crate::catalogue::{self, Head};
+use crate::model::{DatasetName, RefKind, RefName, VersionId};
+
+/// The least digits that stand for an id.
+const LEAST_DIGITS: usize = 4;
+
+/// A version, and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// The dataset it was looked for in.
+    pub dataset: DatasetName,
+    /// The version.
+    pub version: VersionId,
+    /// The branch or tag, if the text is just its name.
+    pub name: Option<(RefKind, RefName)>,
+}
+
+/// Splits `revision:path`. The path may be empty; without a colon there is none.
+pub fn split_path(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(':') {
+        Some((revision, path)) => (revision, Some(path)),
+        None => (text, None),
+    }
+}
+
+impl Repository {
+    /// The version that `text` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRevision`], [`Error::Ambiguous`], [`Error::BadRevision`],
+    /// [`Error::NoVersionYet`], [`Error::NoDataset`].
+    pub fn resolve(&self, text: &str) -> Result<Revision> {
+        let text = if text.is_empty() { "HEAD" } else { text };
+        self.resolve_in(self.dataset(), text)
+    }
+
+    fn resolve_in(&self, dataset: &DatasetName, text: &str) -> Result<Revision> {
+        let (base, steps) = match text.find(['~', '^']) {
+            Some(at) => text.split_at(at),
+            None => (text, ""),
+        };
+        let mut found = self.base(dataset, base, text)?;
+        if !steps.is_empty() {
+            found.name = None;
+            found.version = self.walk(found.version, steps, text, dataset)?;
+        }
+        Ok(found)
+    }
+
+    fn base(&self, dataset: &DatasetName, base: &str, text: &str) -> Result<Revision> {
+        if let Some(found) = self.by_name(dataset, base)? {
+            return Ok(found);
+        }
+        if base == "HEAD" || base == "@" {
+            return self.head_of(dataset);
+        }
+        if let Some((name, number)) = reflog_entry(base) {
+            return self.logged(dataset, name, number, text);
+        }
+        if let Some((other, rest)) = base.split_once('@')
+            && let Ok(other) = other.parse::<DatasetName>()
+        {
+            if !self.catalogue.has_dataset(&other)? {
+                return Err(Error::NoDataset(other));
+            }
+            return self.base(&other, if rest.is_empty() { "HEAD" } else { rest }, text);
+        }
+        self.by_id(dataset, base, text)
+    }
+
+    fn by_name(&self, dataset: &DatasetName, name: &str) -> Result<Option<Revision>> {
+        let Ok(name) = name.parse::<RefName>() else { return Ok(None) };
+        for kind in [RefKind::Branch, RefKind::Tag] {
+            if let Some(row) = self.catalogue.get_ref(dataset, kind, &name)? {
+                let version = row.version;
+                return Ok(Some(Revision {
+                    dataset: dataset.clone(),
+                    version,
+                    name: Some((kind, name)),
+                }));
+            }
+        }
+        let unborn = matches!(self.state().head, Head::Branch { name: head, .. } if head == name);
+        if unborn && dataset == self.dataset() {
+            return Err(Error::NoVersionYet { name: name.to_string() });
+        }
+        Ok(None)
+    }
+
+    /// The worktree's version; of another dataset, that of its branch `main` or its only branch.
+    fn head_of(&self, dataset: &DatasetName) -> Result<Revision> {
+        let found = |version| Revision { dataset: dataset.clone(), version, name: None };
+        if dataset == self.dataset() {
+            let unborn = || Error::NoVersionYet { name: self.branch_text() };
+            return Ok(found(self.head()?.ok_or_else(unborn)?));
+        }
+        let branches = self.catalogue.refs(dataset, RefKind::Branch)?;
+        let main = branches.iter().find(|row| row.name.as_str() == "main");
+        let row = main.or(if branches.len() == 1 { branches.first() } else { None });
+        row.map(|row| found(row.version))
+            .ok_or_else(|| Error::NoRevision { text: "HEAD".into(), dataset: dataset.clone() })
+    }
+
+    fn branch_text(&self) -> String {
+        match self.state().head {
+            Head::Branch { name, .. } => name.to_string(),
+            Head::Detached { version } => version.to_hex(),
+        }
+    }
+
+    /// What a branch named `number` changes ago.
+    fn logged(
+        &self,
+        dataset: &DatasetName,
+        name: &str,
+        number: u32,
+        text: &str,
+    ) -> Result<Revision> {
+        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let bad = |problem| Error::BadRevision { text: text.into(), problem };
+        let name: RefName = match (name, self.state().head) {
+            ("" | "HEAD" | "@", Head::Branch { name, .. }) => name,
+            ("" | "HEAD" | "@", Head::Detached { .. }) => {
+                return Err(bad("there is no branch whose past it could mean"));
+            }
+            (name, _) => name.parse().map_err(|_| bad("it names no branch"))?,
+        };
+        let rows =
+            self.catalogue.ref_log(dataset, RefKind::Branch, &name, u64::from(number) + 1)?;
+        let version = match rows.get(number as usize) {
+            Some(row) => row.new,
+            None => rows.last().filter(|_| rows.len() == number as usize).and_then(|row| row.old),
+        };
+        let version = version.ok_or_else(none)?;
+        Ok(Revision { dataset: dataset.clone(), version, name: None })
+    }
+
+    fn by_id(&self, dataset: &DatasetName, base: &str, text: &str) -> Result<Revision> {
+        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let is_hex = base.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex || base.len() < LEAST_DIGITS || base.len() > 64 {
+            return Err(none());
+        }
+        let candidates = self.catalogue.versions_by_prefix(&base.to_ascii_lowercase(), 4)?;
+        match candidates[..] {
+            [] => Err(none()),
+            [version] => Ok(Revision { dataset: dataset.clone(), version, name: None }),
+            _ => Err(Error::Ambiguous { text: text.into(), candidates }),
+        }
+    }
+
+    /// Follows `~n` (n first parents) and `^n` (the n-th parent).
+    fn walk(
+        &self,
+        mut version: VersionId,
+        steps: &str,
+        text: &str,
+        dataset: &DatasetName,
+    ) -> Result<VersionId> {
+        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let bad = |problem| Error::BadRevision { text: text.into(), problem };
+        let mut rest = steps;
+        while let Some(step) = rest.chars().next() {
+            rest = &rest[1..];
+            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let number: u32 = match &rest[..digits] {
+                "" => 1,
+                digits => digits.parse().map_err(|_| bad("its number is too large"))?,
+            };
+            rest = &rest[digits..];
+            let (times, which) = match step {
+                '~' => (number, 0),
+                '^' if number == 0 => (0, 0),
+                '^' => (1, number as usize - 1),
+                _ => return Err(bad("only `~` and `^` may follow")),
+            };
+            for _ in 0..times {
+                let row = self.catalogue.version(&version)?.ok_or_else(none)?;
+                version = row.parents.get(which).copied().ok_or_else(none)?;
+            }
+        }
+        Ok(version)
+    }
+
+    /// A version's row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if the catalogue does not know it.
+    pub fn version(&self, id: &VersionId) -> Result<catalogue::VersionRow> {
+        let lost = || Error::Lost { what: format!("version {id}") };
+        self.catalogue.version(id)?.ok_or_else(lost)
+    }
+}
+
+/// `name@{n}` taken apart.
+fn reflog_entry(text: &str) -> Option<(&str, u32)> {
+    let (name, rest) = text.split_once("@{")?;
+    Some((name, rest.strip_suffix('}')?.parse().ok()?))
+}

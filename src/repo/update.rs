@@ -1,0 +1,320 @@
+//! The worktree changed from one listing to another, without losing what nobody has saved.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use super::content::Content;
+use super::ingest::{Failed, join};
+use super::survey::hash_file;
+use super::{Error, Repository, Result, extract};
+use crate::format::manifest::Change;
+use crate::model::{Entry, FileRef, RepoPath};
+use crate::worktree::write::{Hand, Writer};
+use crate::worktree::{self, Index, Record, Root, Stat, file_time};
+
+/// A file written in place may be found half done after a crash; longer ones never are.
+const IN_PLACE_BYTES: u64 = 1 << 20;
+
+/// What an update has done.
+#[derive(Debug, Default)]
+pub struct Updated {
+    /// What the index is to know, in path order.
+    pub records: Vec<(RepoPath, Option<Record>)>,
+    /// The file system's moment after the last write.
+    pub as_of: i64,
+    /// Files written.
+    pub written: u64,
+    /// Files removed.
+    pub removed: u64,
+}
+
+/// How a path stands before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Standing {
+    /// Nothing there, or what was recorded, or the beginning of what will be there.
+    Free,
+    /// A directory; if it is not empty once the removals are done, it stays in the way.
+    Directory,
+    /// It is already what it shall become.
+    Done(Stat),
+    /// It would be lost.
+    Unsaved,
+}
+
+/// Makes the files of `changes` (sorted by path) in the worktree what they shall be.
+///
+/// A file that is there and is neither the old content nor the new stops everything before the
+/// first write, unless `force` is set; files in a directory whose place is needed do so even then. A
+/// file that is missing is no obstacle.
+///
+/// # Errors
+///
+/// [`Error::Unsaved`] with every file that would be lost; [`Error::Clash`] where the file system
+/// takes two names for one; [`Error::Content`] if stored content cannot be read: the other files
+/// have been changed then, and the same call goes on.
+pub fn update(
+    repository: &Repository,
+    index: &Index,
+    changes: &[Change],
+    force: bool,
+) -> Result<Updated> {
+    let writer = Writer::open(&repository.place.root)?;
+    let root = Root::open(&repository.place.root)?;
+    check_names(&writer, changes)?;
+    let standings = stand(repository, &root, index, changes)?;
+    let losses = Losses::of(&root, changes, &standings);
+    losses.refuse(force)?;
+    let mut updated = Updated::default();
+    let mut hand = writer.hand();
+    remove(&mut hand, changes, &mut updated)?;
+    for path in &losses.on_the_way {
+        hand.remove(path)?;
+    }
+    let (entries, places) = wanted(changes, &standings, &mut updated);
+    for (entry, &place) in entries.iter().zip(&places) {
+        if standings[place] == Standing::Directory {
+            hand.remove_empty_directory(&entry.path)?;
+        }
+    }
+    let extracted = extract(repository, &writer, &entries)?;
+    updated.written = extracted.written.len() as u64;
+    for (number, record) in extracted.written {
+        updated.records.push((changes[places[number]].path.clone(), Some(record)));
+    }
+    if let Some(Failed { path, error }) = extracted.failed.into_iter().next() {
+        return Err(Error::Content { path, source: Box::new(error) });
+    }
+    updated.records.sort_by(|a, b| a.0.cmp(&b.0));
+    updated.as_of = file_time(&repository.place.dot)?;
+    Ok(updated)
+}
+
+/// Whether an update would lose something; changes nothing.
+///
+/// # Errors
+///
+/// As [`update`] before its first write.
+pub fn check(repository: &Repository, index: &Index, changes: &[Change]) -> Result<()> {
+    let writer = Writer::open(&repository.place.root)?;
+    let root = Root::open(&repository.place.root)?;
+    check_names(&writer, changes)?;
+    let standings = stand(repository, &root, index, changes)?;
+    Losses::of(&root, changes, &standings).refuse(false)
+}
+
+fn check_names(writer: &Writer, changes: &[Change]) -> Result<()> {
+    let new = || changes.iter().filter(|change| change.new.is_some()).map(|change| &change.path);
+    if new().next().is_none() || !writer.folds_names()? {
+        return Ok(());
+    }
+    match Writer::clashes(new()) {
+        Some(pair) => Err(Error::Clash(Box::new(pair))),
+        None => Ok(()),
+    }
+}
+
+/// Looks at every path that will change, on all threads.
+fn stand(
+    repository: &Repository,
+    root: &Root,
+    index: &Index,
+    changes: &[Change],
+) -> Result<Vec<Standing>> {
+    const BATCH: usize = 64;
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(vec![Standing::Free; changes.len()]);
+    let work = || -> Result<()> {
+        let mut content = Content::new(repository)?;
+        let mut buffer = Vec::new();
+        loop {
+            let start = next.fetch_add(BATCH, Relaxed);
+            let end = (start + BATCH).min(changes.len());
+            if start >= end {
+                return Ok(());
+            }
+            let mut found = Vec::with_capacity(end - start);
+            for change in &changes[start..end] {
+                found.push(stand_one(root, index, change, &mut content, &mut buffer)?);
+            }
+            all.lock().unwrap_or_else(PoisonError::into_inner)[start..end].copy_from_slice(&found);
+        }
+    };
+    let threads = repository.threads().min(changes.len().div_ceil(BATCH));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(join).collect::<Result<Vec<()>>>()
+    })?;
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn stand_one(
+    root: &Root,
+    index: &Index,
+    change: &Change,
+    content: &mut Content<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<Standing> {
+    let stat = match root.stat(&change.path) {
+        Ok(None) => return Ok(Standing::Free),
+        Ok(Some(stat)) => stat,
+        Err(worktree::Error::NotAFile { kind: "directory", .. }) => {
+            return Ok(Standing::Directory);
+        }
+        Err(worktree::Error::NotAFile { .. }) => return Ok(Standing::Unsaved),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(record) = index.get(&change.path)
+        && record.stat == stat
+        && !index.is_racy(&stat)
+    {
+        if change.new == Some(record.file) {
+            return Ok(Standing::Done(stat));
+        }
+        if change.old == Some(record.file) {
+            return Ok(Standing::Free);
+        }
+    }
+    let Ok((stat, file)) = hash_file(root, &change.path, stat.mode, buffer) else {
+        return Ok(Standing::Unsaved);
+    };
+    let now = FileRef { mode: stat.mode, size: stat.size, file };
+    if change.new == Some(now) {
+        return Ok(Standing::Done(stat));
+    }
+    if change.old == Some(now) {
+        return Ok(Standing::Free);
+    }
+    let begun = is_beginning(root, change, stat, content, buffer)?;
+    Ok(if begun { Standing::Free } else { Standing::Unsaved })
+}
+
+/// Whether the file is what an update leaves that was stopped while it wrote the new content.
+fn is_beginning(
+    root: &Root,
+    change: &Change,
+    stat: Stat,
+    content: &mut Content<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<bool> {
+    let Some(new) = change.new else { return Ok(false) };
+    if new.size > IN_PLACE_BYTES || stat.size >= new.size || stat.mode != new.mode {
+        return Ok(false);
+    }
+    if root.read_whole(&change.path, buffer).is_err() {
+        return Ok(false);
+    }
+    Ok(content.whole(&new).is_ok_and(|whole| whole.starts_with(buffer)))
+}
+
+/// What a change of the files would lose.
+#[derive(Default)]
+struct Losses {
+    /// Files with other content than was recorded.
+    unsaved: Vec<RepoPath>,
+    /// Files where a directory must be.
+    on_the_way: Vec<RepoPath>,
+    /// Files in a directory where a file must be.
+    strangers: Vec<RepoPath>,
+}
+
+impl Losses {
+    fn of(root: &Root, changes: &[Change], standings: &[Standing]) -> Self {
+        let mut losses = Self::default();
+        let gone = changes.iter().filter(|change| change.new.is_none()).map(|change| &change.path);
+        let removed: HashSet<&RepoPath> = gone.collect();
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        for (change, standing) in changes.iter().zip(standings) {
+            if *standing == Standing::Unsaved {
+                losses.unsaved.push(change.path.clone());
+            }
+            if change.new.is_none() {
+                continue;
+            }
+            let mut directory = change.path.directory();
+            while !directory.is_empty() && seen.insert(directory) {
+                let Ok(path) = RepoPath::new(directory) else { break };
+                if !removed.contains(&path) && is_no_directory(root, &path) {
+                    losses.on_the_way.push(path.clone());
+                }
+                directory = match directory.iter().rposition(|&byte| byte == b'/') {
+                    Some(slash) => &directory[..slash],
+                    None => b"",
+                };
+            }
+            if *standing == Standing::Directory {
+                losses.strangers.extend(strangers(root, &change.path, &removed));
+            }
+        }
+        losses
+    }
+
+    /// Fails with every path that would be lost; with `force`, that must not be overwritten.
+    fn refuse(&self, force: bool) -> Result<()> {
+        let mut paths = self.strangers.clone();
+        if !force {
+            paths.extend(self.unsaved.iter().chain(&self.on_the_way).cloned());
+        }
+        if paths.is_empty() {
+            return Ok(());
+        }
+        paths.sort();
+        paths.dedup();
+        Err(Error::Unsaved { paths })
+    }
+}
+
+/// Whether something stands there that is no directory.
+fn is_no_directory(root: &Root, path: &RepoPath) -> bool {
+    match root.stat(path) {
+        Ok(found) => found.is_some(),
+        Err(worktree::Error::NotAFile { kind, .. }) => kind != "directory",
+        Err(_) => false,
+    }
+}
+
+/// Files below a directory whose place is needed, which will not be removed themselves.
+fn strangers(root: &Root, directory: &RepoPath, removed: &HashSet<&RepoPath>) -> Vec<RepoPath> {
+    let files = worktree::files_below(root, directory);
+    files.into_iter().filter(|path| !removed.contains(path)).collect()
+}
+
+/// Removes what shall not be there any more.
+fn remove(hand: &mut Hand<'_>, changes: &[Change], updated: &mut Updated) -> Result<()> {
+    let mut directories: Vec<&[u8]> = Vec::new();
+    for change in changes.iter().filter(|change| change.new.is_none()) {
+        if hand.remove(&change.path)? {
+            updated.removed += 1;
+        }
+        updated.records.push((change.path.clone(), None));
+        if directories.last() != Some(&change.path.directory()) {
+            directories.push(change.path.directory());
+        }
+    }
+    for directory in directories.iter().rev() {
+        hand.prune(directory)?;
+    }
+    Ok(())
+}
+
+/// The files to write, each with its place in `changes`; notes those that are there already.
+fn wanted(
+    changes: &[Change],
+    standings: &[Standing],
+    updated: &mut Updated,
+) -> (Vec<Entry>, Vec<usize>) {
+    let (mut entries, mut places) = (Vec::new(), Vec::new());
+    for (place, (change, standing)) in changes.iter().zip(standings).enumerate() {
+        let Some(file) = change.new else { continue };
+        match standing {
+            Standing::Done(stat) => {
+                updated.records.push((change.path.clone(), Some(Record { file, stat: *stat })));
+            }
+            Standing::Free | Standing::Directory | Standing::Unsaved => {
+                entries.push(Entry { path: change.path.clone(), file });
+                places.push(place);
+            }
+        }
+    }
+    (entries, places)
+}
