@@ -11,4 +11,7 @@ pub mod chunk;
 pub mod format;
 pub mod git;
 pub mod model;
+pub mod ops;
+pub mod repo;
 pub mod store;
+pub mod worktree;

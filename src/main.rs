@@ -1,3 +1,7 @@
-//! The command `stem`.
+//! `stem`: see `stem --help`.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,181 @@
+//! What a verb is given: where it works, whom it tells, how it answers.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use stemmata::model::{Author, FixedClock, Progress, Silent, Time};
+use stemmata::repo::{Environment, Repository};
+
+use super::Failure;
+use super::args::{Color, Everywhere};
+use super::progress::Bar;
+
+/// The surroundings of one run.
+pub(crate) struct Context {
+    /// Where it works.
+    pub(crate) directory: PathBuf,
+    /// One JSON document instead of text.
+    pub(crate) json: bool,
+    /// Nothing but the result and errors.
+    pub(crate) quiet: bool,
+    /// More.
+    pub(crate) verbose: bool,
+    /// Every question is answered with yes.
+    pub(crate) yes: bool,
+    threads: Option<usize>,
+}
+
+impl Context {
+    /// The surroundings that the arguments and the environment describe.
+    pub(crate) fn new(everywhere: &Everywhere) -> Result<Self, Failure> {
+        let choice = match everywhere.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+        let directory = everywhere.start.clone().unwrap_or_else(|| PathBuf::from("."));
+        Ok(Self {
+            directory,
+            json: everywhere.json,
+            quiet: everywhere.quiet,
+            verbose: everywhere.verbose,
+            yes: everywhere.yes,
+            threads: everywhere.threads.map(usize::from),
+        })
+    }
+
+    /// What the library gets from outside.
+    pub(crate) fn environment(&self) -> Result<Environment, Failure> {
+        let mut environment = Environment { threads: self.threads, ..Environment::default() };
+        environment.progress = self.progress();
+        if let Some(author) = variable("STEM_AUTHOR") {
+            let parsed = author.parse::<Author>();
+            environment.author = Some(parsed.map_err(stemmata::repo::Error::Author)?);
+        }
+        if let Some(epoch) = variable("SOURCE_DATE_EPOCH") {
+            let bad = || stemmata::model::TimeError(epoch.clone());
+            let seconds = epoch.trim().parse().map_err(|_| bad());
+            let time = seconds.and_then(Time::from_unix).map_err(stemmata::repo::Error::Epoch)?;
+            environment.clock = Arc::new(FixedClock(time));
+        }
+        Ok(environment)
+    }
+
+    fn progress(&self) -> Arc<dyn Progress> {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return Arc::new(Silent);
+        }
+        Arc::new(Bar::default())
+    }
+
+    /// The repository, to read it.
+    pub(crate) fn open(&self) -> Result<Repository, Failure> {
+        Ok(Repository::open(&self.directory, self.environment()?)?)
+    }
+
+    /// The repository, to change it; only to read it for a dry run.
+    pub(crate) fn open_to_write(&self, dry_run: bool) -> Result<Repository, Failure> {
+        if dry_run {
+            return self.open();
+        }
+        Ok(Repository::open_to_write(&self.directory, self.environment()?)?)
+    }
+
+    /// Paths of the command line, relative to the worktree's top; none given is none back.
+    pub(crate) fn paths(
+        &self,
+        repository: &Repository,
+        given: &[PathBuf],
+    ) -> Result<Vec<Vec<u8>>, Failure> {
+        given.iter().map(|path| self.path(repository, path)).collect()
+    }
+
+    /// A path of the command line, relative to the worktree's top.
+    pub(crate) fn path(&self, repository: &Repository, given: &Path) -> Result<Vec<u8>, Failure> {
+        Ok(repository.place.inside(given)?)
+    }
+
+    /// Says what was done: `data` as JSON, or what `text` writes unless `-q` was given.
+    pub(crate) fn done<T: Serialize>(
+        &self,
+        verb: &str,
+        data: &T,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        if self.quiet && !self.json { Ok(()) } else { self.show(verb, data, text) }
+    }
+
+    /// Answers: `data` as JSON, or what `text` writes.
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        verb: &str,
+        data: &T,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let written = if self.json { self.show_json(verb, data) } else { show_text(text) };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Failure::Answer),
+        }
+    }
+
+    /// As [`Context::show`], for text that another program reads: every byte is kept, also those
+    /// that would mean something to a terminal.
+    pub(crate) fn show_exactly<T: Serialize>(
+        &self,
+        verb: &str,
+        data: &T,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return self.show(verb, data, text);
+        }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match text(&mut out).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Failure::Answer),
+        }
+    }
+
+    fn show_json<T: Serialize>(&self, verb: &str, data: &T) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Document<'a, T> {
+            schema: String,
+            data: &'a T,
+        }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let schema = format!("stem.{verb}/1");
+        serde_json::to_writer(&mut out, &Document { schema, data })?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
+
+    /// Tells the user something that is not the answer.
+    pub(crate) fn tell(&self, text: &str) {
+        if !self.quiet && !self.json {
+            // Nobody is left to tell when the terminal has gone.
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Tells the user of something that did not work and does not stop the rest.
+    pub(crate) fn warn(&self, text: &str) {
+        if !self.json {
+            let style = anstyle::AnsiColor::Yellow.on_default().bold();
+            let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
+        }
+    }
+}
+
+fn show_text(text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    text(&mut out)?;
+    out.flush()
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,76 @@
+//! The command line: arguments in, one call of the library, a screen or a JSON document out.
+//!
+//! Here: what every verb shares, and `verbs`, one file for each. The program's own crate, so it
+//! sees of the library what everybody sees.
+//! Not here: what a verb does (`stemmata::ops`).
+//! Invariant: stdout is the result, stderr is talk; with `--json` exactly one document.
+
+mod args;
+mod context;
+mod exit;
+mod graph;
+mod progress;
+mod report;
+mod text;
+mod tour;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+pub(crate) use context::Context;
+pub(crate) use exit::Exit;
+pub(crate) use report::Failure;
+
+/// What a verb ends with.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+pub(crate) fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report::bug));
+    end_when_interrupted();
+    let ended = std::panic::catch_unwind(run);
+    ExitCode::from(ended.unwrap_or(Exit::BUG).0)
+}
+
+/// Ctrl-C ends the program at once with the code that is documented for it: at any moment that is as
+/// safe as being killed.
+fn end_when_interrupted() {
+    let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let (signal, exit) = (signal_hook::consts::SIGINT, i32::from(Exit::INTERRUPTED.0));
+    // Without it the signal ends the program all the same, only with another code.
+    let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, always);
+}
+
+/// The program's arguments, described.
+pub(crate) fn command() -> clap::Command {
+    args::Args::command()
+}
+
+fn run() -> Exit {
+    let given: Vec<_> = std::env::args_os().collect();
+    let json = given.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
+    let matches = command().try_get_matches_from(given);
+    match matches.and_then(|matches| args::Args::from_arg_matches(&matches)) {
+        Ok(args) => {
+            let context = Context::new(&args.everywhere);
+            let outcome = context.and_then(|context| args.command.run(&context));
+            outcome.unwrap_or_else(|failure| report::show(&failure, args.everywhere.json))
+        }
+        Err(error) => refused(&error, json),
+    }
+}
+
+/// Shows help, or what is wrong with the arguments.
+fn refused(error: &clap::Error, json: bool) -> Exit {
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if json && !is_help {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        return report::show(&Failure::Usage(first.to_owned()), true);
+    }
+    // Nobody is left to tell when the terminal has gone.
+    let _ = error.print();
+    if is_help { Exit::DONE } else { Exit::USAGE }
+}

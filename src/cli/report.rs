@@ -1,0 +1,379 @@
+//! Errors as the user reads them: what, why, what to do, and the exit code.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+
+use serde::Serialize;
+use stemmata::worktree::write::WriteError;
+use stemmata::{catalogue, format, git, ops, repo, store, worktree};
+
+use super::Exit;
+
+/// What ended a verb.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// An operation's error.
+    #[error(transparent)]
+    Ops(#[from] ops::Error),
+    /// The repository's error.
+    #[error(transparent)]
+    Repo(#[from] repo::Error),
+    /// The answer could not be written.
+    #[error("cannot write the answer")]
+    Answer(#[source] io::Error),
+    /// A command of the tour did not end as the story says.
+    #[error("the tour's `{command}` ended with {ended}, not with {expected}: {said}")]
+    Tour {
+        /// What was typed.
+        command: String,
+        /// Its exit code.
+        ended: i32,
+        /// The exit code it should have.
+        expected: i32,
+        /// What it said on stderr.
+        said: String,
+    },
+    /// Arguments that make no sense together.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// How an error is told.
+struct Told {
+    exit: Exit,
+    code: &'static str,
+    hint: Option<&'static str>,
+}
+
+fn told(exit: Exit, code: &'static str, hint: &'static str) -> Told {
+    Told { exit, code, hint: Some(hint).filter(|hint| !hint.is_empty()) }
+}
+
+/// Shows an error and gives the exit code that belongs to it.
+pub(crate) fn show(failure: &Failure, json: bool) -> Exit {
+    let told = tell(failure);
+    // Nobody is left to tell when the terminal has gone.
+    let _ = if json { show_json(failure, &told) } else { show_text(failure, &told) };
+    told.exit
+}
+
+fn show_text(failure: &Failure, told: &Told) -> io::Result<()> {
+    let mut out = anstream::stderr().lock();
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let cyan = anstyle::AnsiColor::Cyan.on_default().bold();
+    writeln!(out, "{red}error:{red:#} {failure}")?;
+    for cause in causes(failure) {
+        writeln!(out, "  caused by: {cause}")?;
+    }
+    for line in details(failure) {
+        writeln!(out, "  {line}")?;
+    }
+    match told.hint {
+        Some(hint) => writeln!(out, "{cyan}hint:{cyan:#} {hint}"),
+        None => Ok(()),
+    }
+}
+
+fn show_json(failure: &Failure, told: &Told) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'a str,
+        error: Body<'a>,
+    }
+    #[derive(Serialize)]
+    struct Body<'a> {
+        code: &'a str,
+        exit: u8,
+        message: String,
+        hint: Option<&'a str>,
+        causes: Vec<String>,
+        paths: Vec<String>,
+    }
+    let error = Body {
+        code: told.code,
+        exit: told.exit.0,
+        message: failure.to_string(),
+        hint: told.hint,
+        causes: causes(failure),
+        paths: details(failure),
+    };
+    let mut out = io::stderr().lock();
+    serde_json::to_writer(&mut out, &Document { schema: "stem.error/1", error })?;
+    out.write_all(b"\n")
+}
+
+fn causes(failure: &Failure) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = failure.source();
+    while let Some(error) = source {
+        causes.push(error.to_string());
+        source = error.source();
+    }
+    causes
+}
+
+/// The paths that the error is about, where there are several.
+fn details(failure: &Failure) -> Vec<String> {
+    let repo = match failure {
+        Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => error,
+        Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => {
+            return Vec::new();
+        }
+    };
+    match repo {
+        repo::Error::Unsaved { paths } => paths.iter().map(|path| path.show()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn tell(failure: &Failure) -> Told {
+    if let Some(kind) = io_kind(failure) {
+        match kind {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                return told(Exit::NO_SPACE, "no_space", "free some space, then do it again");
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                return told(Exit::NOT_ALLOWED, "permission", "");
+            }
+            _ => {}
+        }
+    }
+    match failure {
+        Failure::Ops(error) => tell_ops(error),
+        Failure::Repo(error) => tell_repo(error),
+        Failure::Answer(_) => told(Exit::DAMAGED, "io", ""),
+        Failure::Tour { .. } => told(Exit::BUG, "tour", "please report it"),
+        Failure::Usage(_) => told(Exit::USAGE, "usage", "`stem --help` lists the verbs"),
+    }
+}
+
+/// What the operating system said, if it is at the root of the error.
+fn io_kind(failure: &Failure) -> Option<io::ErrorKind> {
+    let mut source = failure.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn tell_ops(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
+        E::Repo(error) => tell_repo(error),
+        E::NothingToCommit => told(
+            Exit::NO,
+            "nothing_to_commit",
+            "stage changes with `stem add`, or use `--allow-empty`",
+        ),
+        E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
+        E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::Ignored(_) => told(Exit::USAGE, "ignored", "use `--force` to add it all the same"),
+        E::Path(_) => told(Exit::USAGE, "bad_path", ""),
+        E::Name(_) => told(Exit::USAGE, "bad_name", "names follow the rules of Git's"),
+        E::UnderWay { doing: "bisect" } => {
+            told(Exit::CONFLICTS, "under_way", "`stem bisect reset` ends it")
+        }
+        E::UnderWay { .. } => {
+            told(Exit::CONFLICTS, "under_way", "end it with `--continue` or `--abort` first")
+        }
+        E::NotUnderWay { doing: "bisect" } => {
+            told(Exit::USAGE, "not_under_way", "`stem bisect start` begins one")
+        }
+        E::NotUnderWay { .. } => told(Exit::USAGE, "not_under_way", ""),
+        E::Conflicts { .. } => told(
+            Exit::CONFLICTS,
+            "conflicts",
+            "edit or choose the files, `stem add` them, then `--continue`",
+        ),
+        E::Diverged { .. } => told(
+            Exit::UNSAVED,
+            "diverged",
+            "rename the branch here with `stem branch -m`, or import into another dataset",
+        ),
+        E::Exists { .. } => told(Exit::USAGE, "exists", "choose another name, or use `--force`"),
+        E::NotMerged { .. } => {
+            told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
+        }
+        E::Output(_) => told(Exit::DAMAGED, "io", ""),
+        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+    }
+}
+
+fn tell_repo(error: &repo::Error) -> Told {
+    use repo::Error as E;
+    match error {
+        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "not_found", "")
+        }
+        E::Io { .. } => told(Exit::DAMAGED, "io", ""),
+        E::NoRepository { .. } => {
+            told(Exit::NOT_FOUND, "no_repository", "`stem init` makes one here")
+        }
+        E::Exists { .. } => told(Exit::USAGE, "exists", ""),
+        E::Config { .. } => told(Exit::DAMAGED, "config", "correct the file with an editor"),
+        E::UnknownWorktree { .. } => told(
+            Exit::NOT_FOUND,
+            "unknown_worktree",
+            "was the store made anew? `stem init` in another directory attaches to it",
+        ),
+        E::Outside { .. } => told(Exit::USAGE, "outside", ""),
+        E::Locked { .. } => told(Exit::TRY_AGAIN, "locked", "wait for it to end, then try again"),
+        E::NoAuthor => told(
+            Exit::USAGE,
+            "no_author",
+            "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and `user.email`, \
+             or Git's",
+        ),
+        E::Author(_) => told(Exit::USAGE, "bad_author", "write it as `Name <mail>`"),
+        E::Epoch(_) => told(Exit::USAGE, "bad_time", "give seconds since 1970"),
+        E::NoDataset(_) => told(Exit::NOT_FOUND, "no_dataset", "`stem datasets` lists them"),
+        E::NoVersionYet { .. } => {
+            told(Exit::NOT_FOUND, "no_version_yet", "`stem add` and `stem commit` make the first")
+        }
+        E::NoRevision { .. } => {
+            told(Exit::NOT_FOUND, "no_revision", "`stem log` lists its versions")
+        }
+        E::BadRevision { .. } => told(Exit::USAGE, "bad_revision", ""),
+        E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
+        E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
+        E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::Content { source, .. } => tell_repo(source),
+        E::Unsaved { .. } => told(
+            Exit::UNSAVED,
+            "unsaved",
+            "commit them, or move them away, or overwrite them with `--force`",
+        ),
+        E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
+        E::Store(error) => tell_store(error),
+        E::Catalogue(error) => tell_catalogue(error),
+        E::Format(format::Error::Clash { .. }) => told(Exit::USAGE, "name_clash", ""),
+        E::Format(_) => damaged(),
+        E::Worktree(error) => tell_worktree(error),
+        E::Write(WriteError::InTheWay { .. }) => {
+            told(Exit::UNSAVED, "in_the_way", "move away what stands there")
+        }
+        E::Write(_) => told(Exit::DAMAGED, "write", ""),
+        E::Git(error) => tell_git(error),
+    }
+}
+
+fn damaged() -> Told {
+    told(Exit::DAMAGED, "damaged", "`stem fsck --read-data` lists everything that is damaged")
+}
+
+fn tell_store(error: &store::Error) -> Told {
+    use store::Error as E;
+    match error {
+        E::Io { .. } | E::Missing { .. } | E::NotFound { .. } | E::Damaged { .. } => damaged(),
+        E::Encode { .. } | E::Misplaced { .. } => told(Exit::BUG, "bug", ""),
+        E::Poisoned => told(Exit::DAMAGED, "io", ""),
+        E::StillPresent { .. } => told(Exit::DAMAGED, "still_present", ""),
+    }
+}
+
+fn tell_catalogue(error: &catalogue::Error) -> Told {
+    use catalogue::Error as E;
+    match error {
+        E::Missing { .. } => {
+            told(Exit::NOT_FOUND, "no_catalogue", "`stem fsck --rebuild` makes it from the packs")
+        }
+        E::Exists { .. } => told(Exit::USAGE, "exists", ""),
+        E::NotACatalogue { .. } => told(
+            Exit::DAMAGED,
+            "not_a_catalogue",
+            "move the file away; `stem fsck --rebuild` makes a new one",
+        ),
+        E::Newer { .. } => told(Exit::DAMAGED, "newer", "use a newer stem"),
+        E::Planted { .. } => told(Exit::DAMAGED, "planted", "do not trust this store"),
+        E::SharedFileSystem { .. } => told(
+            Exit::USAGE,
+            "shared_file_system",
+            "keep the store on a local disk: `stem init --store DIR`",
+        ),
+        E::PathNotText { .. } => told(Exit::USAGE, "bad_path", ""),
+        E::Full { .. } => told(Exit::NO_SPACE, "no_space", "free some space, then do it again"),
+        E::Moved { .. } => told(
+            Exit::TRY_AGAIN,
+            "lost_race",
+            "another worktree was faster; `stem status` says where it is now, `stem switch` goes there",
+        ),
+        E::Busy { .. } | E::Fenced { .. } => {
+            told(Exit::TRY_AGAIN, "lost_race", "somebody else was faster; try again")
+        }
+        E::Uncertain { .. } => {
+            told(Exit::TRY_AGAIN, "uncertain", "look with `stem log` whether it was done")
+        }
+        E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
+        E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
+        E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
+        E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
+        E::Io { .. }
+        | E::System { .. }
+        | E::Corrupt { .. }
+        | E::BadRow { .. }
+        | E::Database { .. }
+        | E::Migration { .. }
+        | E::BadJournal { .. }
+        | E::Loading { .. } => told(
+            Exit::DAMAGED,
+            "catalogue",
+            "`stem fsck` says what is damaged, `stem fsck --rebuild` makes the catalogue anew",
+        ),
+        E::NotFenced { .. }
+        | E::NoRecord { .. }
+        | E::TooLarge { .. }
+        | E::Json { .. }
+        | E::NotEmpty => told(Exit::BUG, "bug", ""),
+    }
+}
+
+fn tell_worktree(error: &worktree::Error) -> Told {
+    use worktree::Error as E;
+    match error {
+        E::Changing { .. } => {
+            told(Exit::TRY_AGAIN, "changing", "try again when nothing writes to it")
+        }
+        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "not_found", "")
+        }
+        _ => told(Exit::DAMAGED, "worktree", ""),
+    }
+}
+
+fn tell_git(error: &git::Error) -> Told {
+    use git::Error as E;
+    match error {
+        E::Open { .. } => told(
+            Exit::NOT_FOUND,
+            "no_git_repository",
+            "name the top of a Git repository on this machine; `git clone --mirror` fetches one",
+        ),
+        E::Revision { .. } => told(Exit::NOT_FOUND, "no_revision", ""),
+        E::Shallow { .. } => {
+            told(Exit::NOT_FOUND, "shallow", "`git fetch --unshallow` fetches the rest")
+        }
+        E::Missing { .. } | E::Damaged { .. } => {
+            told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
+        }
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } => {
+            told(Exit::DAMAGED, "git", "")
+        }
+        E::Id { .. } => told(Exit::USAGE, "bad_id", ""),
+        E::Date { .. } => told(Exit::USAGE, "bad_date", ""),
+    }
+}
+
+/// Says that the program is wrong, not the user.
+pub(crate) fn bug(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let what = info.payload_as_str().unwrap_or("no message");
+    let _ = writeln!(
+        anstream::stderr(),
+        "error: stem has a bug: {what} ({place})\nhint: nothing that was acknowledged is lost; \
+         please report this line and what you did"
+    );
+}

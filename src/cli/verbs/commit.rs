@@ -1,0 +1,74 @@
+//! `stem commit`.
+
+use std::io::{self, Write};
+
+use stemmata::ops::commit::{Commit, CommitOptions, commit};
+
+use crate::cli::args::DryRun;
+use crate::cli::text::{count, number, short, size};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// Record what is staged as a version
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What has changed and why
+    #[arg(short, long, value_name = "MSG")]
+    message: Option<String>,
+    /// Stage every change of tracked files first
+    #[arg(short, long)]
+    all: bool,
+    /// Record a version even if nothing has changed
+    #[arg(long)]
+    allow_empty: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    let dry_run = args.dry_run.dry_run;
+    let repository = context.open_to_write(dry_run)?;
+    let options = CommitOptions {
+        message: args.message.clone().unwrap_or_default(),
+        all: args.all,
+        allow_empty: args.allow_empty,
+        dry_run,
+        ..CommitOptions::default()
+    };
+    let done = commit(&repository, &options).map_err(Failure::from)?;
+    for problem in &done.failed {
+        context.warn(&format!("{}: {}", problem.path, problem.problem));
+    }
+    context.done("commit", &done, |out| show(&done, out))?;
+    Ok(Exit::done_unless(!done.failed.is_empty()))
+}
+
+/// What a person wants to know of a new version.
+pub(crate) fn show(done: &Commit, out: &mut dyn Write) -> io::Result<()> {
+    let branch = done.branch.as_ref().map_or("detached", |branch| branch.as_str());
+    let first = done.message.lines().next().unwrap_or_default();
+    match &done.version {
+        Some(version) => writeln!(out, "[{branch} {}] {first}", short(version))?,
+        None => writeln!(out, "[{branch}, nothing recorded] {first}")?,
+    }
+    let changed = done.changed;
+    writeln!(
+        out,
+        "  {} added, {} modified, {} deleted; now {}, {}",
+        number(changed.added),
+        number(changed.modified),
+        number(changed.deleted),
+        count(done.files, "file"),
+        size(done.bytes)
+    )?;
+    let stored = done.stored;
+    if stored.new_bytes + stored.reused_bytes > 0 {
+        writeln!(
+            out,
+            "  {} in {} stored, {} reused",
+            size(stored.new_bytes),
+            count(stored.new_chunks, "new chunk"),
+            size(stored.reused_bytes)
+        )?;
+    }
+    Ok(())
+}

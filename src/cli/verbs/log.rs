@@ -1,0 +1,103 @@
+//! `stem log`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anstyle::AnsiColor;
+use stemmata::ops::log::{LogOptions, VersionInfo, log};
+
+use crate::cli::graph::Graph;
+use crate::cli::text::{count, moment, short, size};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// Show the history, the newest version first
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Begin at these revisions; `A..B` shows what B has and A has not
+    #[arg(value_name = "REV")]
+    revisions: Vec<String>,
+    /// Show at most N versions
+    #[arg(short = 'n', long = "max-count", value_name = "N")]
+    limit: Option<u64>,
+    /// Begin at every branch and tag
+    #[arg(long)]
+    all: bool,
+    /// One line for each version
+    #[arg(long)]
+    oneline: bool,
+    /// Draw how the versions continue each other
+    #[arg(long)]
+    graph: bool,
+    /// Only versions that have changed these paths
+    #[arg(last = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    let repository = context.open()?;
+    let options = LogOptions {
+        revisions: args.revisions.clone(),
+        all: args.all,
+        limit: args.limit,
+        paths: context.paths(&repository, &args.paths)?,
+    };
+    let seen = log(&repository, &options).map_err(Failure::from)?;
+    context.show("log", &seen, |out| {
+        let mut graph = args.graph.then(Graph::default);
+        let mut first = true;
+        for version in &seen.versions {
+            let text = if args.oneline { line(version) } else { paragraph(version, !first) };
+            first = false;
+            match &mut graph {
+                Some(graph) => graph.draw(version, text.trim_start_matches('\n'), out)?,
+                None => out.write_all(text.as_bytes())?,
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Exit::DONE)
+}
+
+/// `(main, tag: v1)`, coloured; nothing if there is none.
+pub(super) fn labels(version: &VersionInfo) -> String {
+    let (green, yellow) = (AnsiColor::Green.on_default(), AnsiColor::Yellow.on_default());
+    let branches = version.branch_names.iter().map(|name| format!("{green}{name}{green:#}"));
+    let tags = version.tags.iter().map(|name| format!("{yellow}tag: {name}{yellow:#}"));
+    let all: Vec<_> = branches.chain(tags).collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
+}
+
+fn line(version: &VersionInfo) -> String {
+    let yellow = AnsiColor::Yellow.on_default();
+    let first = version.message.lines().next().unwrap_or_default();
+    let id = short(&version.version);
+    format!("{yellow}{id}{yellow:#}{} {first}\n", labels(version))
+}
+
+fn paragraph(version: &VersionInfo, apart: bool) -> String {
+    let mut text = Vec::new();
+    if apart {
+        text.push(b'\n');
+    }
+    // Writing to memory does not fail.
+    let _ = head(version, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A version's row for a reader.
+pub(super) fn head(version: &VersionInfo, out: &mut dyn Write) -> io::Result<()> {
+    let yellow = AnsiColor::Yellow.on_default();
+    writeln!(out, "{yellow}version {}{yellow:#}{}", version.version, labels(version))?;
+    if version.parents.len() > 1 {
+        let parents: Vec<_> = version.parents.iter().map(short).collect();
+        writeln!(out, "Merge:  {}", parents.join(" "))?;
+    }
+    writeln!(out, "Author: {}", version.author)?;
+    writeln!(out, "Date:   {}", moment(version.time))?;
+    writeln!(out, "Files:  {}, {}", count(version.files, "file"), size(version.bytes))?;
+    writeln!(out)?;
+    for line in version.message.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! `stem ls`.
+
+use std::io::{self, Write};
+
+use stemmata::ops::ls::{EntryKind, Ls, ls};
+use stemmata::repo::{Repository, split_path};
+
+use crate::cli::text::{short_file, size};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// List the files of a version
+///
+/// One argument is taken for a revision if it names one, otherwise for a path of the current
+/// version. `REV:PATH` is understood too.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The version; the current one if not given
+    #[arg(value_name = "REV")]
+    revision: Option<String>,
+    /// A file or directory of it, from the top
+    #[arg(value_name = "PATH")]
+    path: Option<String>,
+    /// Kind, size and id as well
+    #[arg(short = 'l', long)]
+    long: bool,
+    /// Everything below
+    #[arg(short, long)]
+    recursive: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    let repository = context.open()?;
+    let (revision, path) = place(args, &repository);
+    let path = path.trim_end_matches('/').trim_start_matches("./");
+    let path = if path == "." { "" } else { path };
+    let seen =
+        ls(&repository, &revision, path.as_bytes(), args.recursive).map_err(Failure::from)?;
+    context.show("ls", &seen, |out| text(&seen, args.long, out))?;
+    Ok(Exit::DONE)
+}
+
+fn place(args: &Args, repository: &Repository) -> (String, String) {
+    let revision = args.revision.clone().unwrap_or_default();
+    if let Some(path) = &args.path {
+        return (revision, path.clone());
+    }
+    if let (revision, Some(path)) = split_path(&revision) {
+        return (revision.to_owned(), path.to_owned());
+    }
+    if revision.is_empty() || repository.resolve(&revision).is_ok() {
+        return (revision, String::new());
+    }
+    let is_path = ls(repository, "HEAD", revision.trim_end_matches('/').as_bytes(), false).is_ok();
+    if is_path { ("HEAD".into(), revision) } else { (revision, String::new()) }
+}
+
+/// The entries, one in a line.
+pub(super) fn text(seen: &Ls, long: bool, out: &mut dyn Write) -> io::Result<()> {
+    for entry in &seen.entries {
+        let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
+        if !long {
+            writeln!(out, "{}{slash}", entry.path.show())?;
+            continue;
+        }
+        let kind = match entry.kind {
+            EntryKind::File => "file",
+            EntryKind::Executable => "exec",
+            EntryKind::Symlink => "link",
+            EntryKind::Directory => "dir",
+        };
+        let id = entry.file.as_ref().map(short_file).unwrap_or_else(|| "-".into());
+        let (size, path) = (size(entry.size), entry.path.show());
+        writeln!(out, "{kind:<4} {size:>10} {id:<12} {path}{slash}")?;
+    }
+    Ok(())
+}

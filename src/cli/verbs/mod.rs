@@ -1,0 +1,36 @@
+//! One file for each verb: arguments, one call, rendering.
+
+pub(crate) mod add;
+pub(crate) mod bisect;
+pub(crate) mod branch;
+pub(crate) mod cat;
+pub(crate) mod cherry_pick;
+pub(crate) mod commit;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod datasets;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod du;
+pub(crate) mod export;
+pub(crate) mod fsck;
+pub(crate) mod gc;
+pub(crate) mod import;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod ls;
+pub(crate) mod man;
+pub(crate) mod merge;
+pub(crate) mod mv;
+pub(crate) mod reflog;
+pub(crate) mod reset;
+pub(crate) mod restore;
+pub(crate) mod revert;
+pub(crate) mod rm;
+pub(crate) mod rollback;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod switch;
+pub(crate) mod tag;
+pub(crate) mod tour;
+pub(crate) mod undo;

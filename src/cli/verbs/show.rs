@@ -1,0 +1,51 @@
+//! `stem show`.
+
+use std::io::{self, Write};
+
+use stemmata::ops::ls::{find_file, ls};
+use stemmata::ops::show::{Show, show};
+use stemmata::repo::split_path;
+
+use super::{cat, diff, log, ls as listing};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// Show a version with its changes, or a file of it
+///
+/// `REV:PATH` shows the file's content, or what the directory holds; with `--json` what is recorded
+/// of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A revision, or a path in one
+    #[arg(value_name = "REV[:PATH]", default_value = "HEAD")]
+    target: String,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    let repository = context.open()?;
+    let (revision, path) = split_path(&args.target);
+    if let Some(path) = path {
+        if !context.json && find_file(&repository, &args.target).is_ok() {
+            return cat::pass_on(context, &repository, &args.target, None);
+        }
+        let path = path.trim_end_matches('/');
+        let seen = ls(&repository, revision, path.as_bytes(), false).map_err(Failure::from)?;
+        context.show("show", &seen, |out| listing::text(&seen, false, out))?;
+        return Ok(Exit::DONE);
+    }
+    let seen = show(&repository, revision).map_err(Failure::from)?;
+    context.show("show", &seen, |out| text(&seen, out))?;
+    Ok(Exit::DONE)
+}
+
+fn text(seen: &Show, out: &mut dyn Write) -> io::Result<()> {
+    log::head(&seen.info, out)?;
+    for source in &seen.provenance.sources {
+        let revision = source.revision.as_deref().map(|text| format!(" at {text}"));
+        writeln!(out, "\nSource: {}{}", source.uri, revision.unwrap_or_default())?;
+    }
+    if !seen.changes.is_empty() {
+        writeln!(out)?;
+        diff::stat(&seen.changes, &seen.totals, out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! `stem switch`, also called `stem checkout`.
+
+use std::path::PathBuf;
+
+use stemmata::model::RefName;
+use stemmata::ops::restore::{RestoreOptions, restore};
+use stemmata::ops::switch::{Switch, SwitchOptions, switch};
+use stemmata::repo::Repository;
+
+use super::restore::show as show_restored;
+use crate::cli::args::DryRun;
+use crate::cli::text::{count, short};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// Work on another branch or version
+///
+/// Only files that differ are touched. Files with changes that are in no version are never
+/// overwritten without `--force`. With `-- PATH…` the branch stays, and only these paths become
+/// those of the revision, or those that are staged.
+#[derive(Debug, clap::Args)]
+#[command(visible_alias = "checkout")]
+pub(crate) struct Args {
+    /// A branch, or any revision
+    #[arg(value_name = "REV", required_unless_present_any = ["create", "paths"])]
+    revision: Option<String>,
+    /// Make this branch at the revision
+    #[arg(short = 'b', short_alias = 'c', long, value_name = "NEW")]
+    create: Option<RefName>,
+    /// Drop changes that are staged or in no version
+    #[arg(short, long)]
+    force: bool,
+    /// Bring back only these paths
+    #[arg(last = true, value_name = "PATH", conflicts_with = "create")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    let repository = context.open_to_write(args.dry_run.dry_run)?;
+    if !args.paths.is_empty() {
+        return bring_back(args, context, &repository);
+    }
+    let options = SwitchOptions {
+        target: args.revision.clone(),
+        create: args.create.clone(),
+        force: args.force,
+        dry_run: args.dry_run.dry_run,
+    };
+    let done = switch(&repository, &options).map_err(Failure::from)?;
+    context.done("switch", &done, |out| writeln!(out, "{}", summary(&done)))?;
+    Ok(Exit::DONE)
+}
+
+fn bring_back(args: &Args, context: &Context, repository: &Repository) -> Outcome {
+    let options = RestoreOptions {
+        paths: context.paths(repository, &args.paths)?,
+        source: args.revision.clone(),
+        staged: args.revision.is_some(),
+        worktree: true,
+        force: args.force,
+        dry_run: args.dry_run.dry_run,
+    };
+    let done = restore(repository, &options).map_err(Failure::from)?;
+    context.done("restore", &done, |out| show_restored(&done, out))?;
+    Ok(Exit::DONE)
+}
+
+fn summary(done: &Switch) -> String {
+    let at = done.version.as_ref().map(short).unwrap_or_else(|| "no version yet".into());
+    let place = match (&done.branch, done.created) {
+        (Some(branch), true) => format!("new branch {branch} ({at})"),
+        (Some(branch), false) => format!("branch {branch} ({at})"),
+        (None, _) => format!("version {at}, on no branch"),
+    };
+    let verb = if done.dry_run { "Would switch to" } else { "Now on" };
+    let files = match (done.written, done.removed) {
+        (0, 0) => "no file changed".into(),
+        (written, 0) => format!("{} written", count(written, "file")),
+        (0, removed) => format!("{} removed", count(removed, "file")),
+        (written, removed) => {
+            format!("{} written, {} removed", count(written, "file"), count(removed, "file"))
+        }
+    };
+    format!("{verb} {place}; {files}")
+}

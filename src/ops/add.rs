@@ -1,0 +1,195 @@
+//! Staging.
+
+use serde::Serialize;
+
+use super::operation::Operation;
+use super::stage::{Staged, stage};
+use super::{Error, Result};
+use crate::format::manifest;
+use crate::model::RepoPath;
+use crate::repo::{Failed, Looking, Repository, Transaction, look};
+use crate::worktree::{self, Odd, Root};
+
+/// What to stage.
+#[derive(Debug, Clone, Default)]
+pub struct AddOptions {
+    /// Paths or directories, relative to the top; the empty path is the top.
+    pub paths: Vec<Vec<u8>>,
+    /// Leave out what is not tracked.
+    pub update: bool,
+    /// Take ignored files too.
+    pub force: bool,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// What was staged.
+#[derive(Debug, Default, Serialize)]
+pub struct Add {
+    /// Paths that were not tracked.
+    pub added: Vec<RepoPath>,
+    /// Paths with other content or mode.
+    pub modified: Vec<RepoPath>,
+    /// Paths that are gone.
+    pub deleted: Vec<RepoPath>,
+    /// What could not be staged.
+    pub failed: Vec<Problem>,
+    /// Bytes of the files that were read.
+    pub bytes: u64,
+    /// Bytes that the store grew by.
+    pub new_bytes: u64,
+    /// Chunks that the store did not have.
+    pub new_chunks: u64,
+    /// Bytes of chunks that the store had already.
+    pub reused_bytes: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// A path that something is wrong with.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// Which one, as text.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl Problem {
+    /// A file that could not be read or written.
+    pub fn failed(failed: &Failed) -> Self {
+        Self { path: failed.path.show(), problem: in_one_line(&failed.error) }
+    }
+
+    /// What cannot be tracked.
+    pub fn odd(odd: &Odd) -> Self {
+        Self { path: RepoPath::show_bytes(&odd.path), problem: odd.why.to_string() }
+    }
+}
+
+/// An error and its causes, in one line.
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Stages what the worktree has at `options.paths`.
+///
+/// # Errors
+///
+/// [`Error::NoMatch`], [`Error::Ignored`], the worktree's and the store's.
+pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
+    check_paths(repository, options)?;
+    let looking = Looking {
+        scope: scope(&options.paths),
+        tracked_only: options.update,
+        ignored_too: options.force,
+        distrust: false,
+    };
+    if options.dry_run {
+        return preview(repository, &looking);
+    }
+    let operation = Operation::of(repository)?;
+    let (staged, counts) =
+        repository.transact("add", repository.dataset().as_str(), None, |session| {
+            let staged = stage(session, &looking)?;
+            let mut state = repository.state();
+            state.staged = staged.manifest;
+            if let Some(operation) = operation.clone() {
+                let done = |path: &RepoPath| is_in(path, &looking.scope);
+                state.operation = operation.without(done).to_value();
+            }
+            let counts = session.counts();
+            let transaction = Transaction { state: Some(state), ..Transaction::default() };
+            Ok((transaction, (staged, counts)))
+        })?;
+    staged.keep_index(repository);
+    repository.add_counts(counts);
+    Ok(answer(staged, counts))
+}
+
+/// Whether a path is in the scope.
+pub(super) fn is_in(path: &RepoPath, scope: &[Vec<u8>]) -> bool {
+    scope.is_empty() || scope.iter().any(|prefix| path.is_at_or_below(prefix))
+}
+
+/// The paths as a scope: the top means everything.
+pub(super) fn scope(paths: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if paths.iter().any(Vec::is_empty) { Vec::new() } else { paths.to_vec() }
+}
+
+fn answer(staged: Staged, (new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Add {
+    let failed = staged.failed.iter().map(Problem::failed);
+    Add {
+        failed: failed.chain(staged.odd.iter().map(Problem::odd)).collect(),
+        added: staged.added,
+        modified: staged.modified,
+        deleted: staged.deleted,
+        bytes: staged.bytes,
+        new_bytes,
+        new_chunks,
+        reused_bytes,
+        dry_run: false,
+    }
+}
+
+/// Every path must name a file that is there, or that is tracked.
+fn check_paths(repository: &Repository, options: &AddOptions) -> Result<()> {
+    let nodes = repository.nodes();
+    let staged = repository.state().staged;
+    let rules = repository.ignore_rules();
+    let root = Root::open(&repository.place.root)?;
+    let (mut missing, mut ignored) = (Vec::new(), Vec::new());
+    for bytes in options.paths.iter().filter(|bytes| !bytes.is_empty()) {
+        let path = RepoPath::new(bytes.clone())?;
+        let tracked = || -> Result<bool> {
+            Ok(manifest::list(&nodes, &staged, bytes)?.next().transpose()?.is_some())
+        };
+        // A path behind a link is not there.
+        let is_directory = match root.stat(&path) {
+            Ok(Some(_)) => Some(false),
+            Err(worktree::Error::NotAFile { kind, .. }) => Some(kind == "directory"),
+            Ok(None) | Err(_) => None,
+        };
+        match is_directory {
+            Some(is_directory) => {
+                if !options.force && rules.is_ignored(bytes, is_directory) && !tracked()? {
+                    ignored.push(path);
+                }
+            }
+            None if tracked()? => {}
+            None => missing.push(bytes.clone()),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(Error::NoMatch(missing));
+    }
+    if !ignored.is_empty() {
+        return Err(Error::Ignored(ignored));
+    }
+    Ok(())
+}
+
+/// Bytes as a name of the operating system.
+pub(super) fn os(bytes: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+fn preview(repository: &Repository, looking: &Looking) -> Result<Add> {
+    let seen = look(repository, looking)?.scan;
+    let paths = |found: Vec<crate::worktree::Found>| found.into_iter().map(|found| found.path);
+    Ok(Add {
+        added: paths(seen.untracked).collect(),
+        modified: paths(seen.suspects).collect(),
+        deleted: seen.deleted,
+        failed: seen.odd.iter().map(Problem::odd).collect(),
+        dry_run: true,
+        ..Add::default()
+    })
+}

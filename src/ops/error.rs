@@ -1,0 +1,125 @@
+//! What can keep an operation from being done.
+
+use crate::model::{NameError, PathError, RefKind, RefName, RepoPath};
+use crate::repo;
+
+/// The result of an operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What failed, and which.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository's own error.
+    #[error(transparent)]
+    Repo(#[from] repo::Error),
+    /// There is nothing that a version could record.
+    #[error("nothing to commit: what is staged equals the current version")]
+    NothingToCommit,
+    /// A version needs words.
+    #[error("the message is empty")]
+    EmptyMessage,
+    /// Paths that name nothing.
+    #[error("no file here matches {}", list(.0))]
+    NoMatch(Vec<Vec<u8>>),
+    /// Paths that `.stemignore` leaves out.
+    #[error("{} is ignored by a .stemignore file", list_paths(.0))]
+    Ignored(Vec<RepoPath>),
+    /// Bytes that are not a path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Text that is not a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A merge or the like has to be ended first.
+    #[error("a {doing} is under way")]
+    UnderWay {
+        /// What it is.
+        doing: &'static str,
+    },
+    /// Nothing to continue or abort.
+    #[error("no {doing} is under way")]
+    NotUnderWay {
+        /// What was expected.
+        doing: &'static str,
+    },
+    /// Paths that both sides have changed.
+    #[error("{} in conflict: {}", count(paths.len(), "path is", "paths are"), list_paths(paths))]
+    Conflicts {
+        /// Which ones.
+        paths: Vec<RepoPath>,
+    },
+    /// Branches that have versions which the branches elsewhere do not have.
+    #[error("{} diverged from the Git repository: {}", have(names.len()), show_names(names))]
+    Diverged {
+        /// Which ones.
+        names: Vec<RefName>,
+    },
+    /// A name that is in use.
+    #[error("there is a {} `{name}` already", kind.as_str())]
+    Exists {
+        /// Branch or tag.
+        kind: RefKind,
+        /// Which one.
+        name: RefName,
+    },
+    /// A branch that holds versions which nothing else leads to.
+    #[error("nothing else leads to the versions of branch `{name}`")]
+    NotMerged {
+        /// Which one.
+        name: RefName,
+    },
+    /// The content could not be passed on.
+    #[error("cannot write the content")]
+    Output(#[source] std::io::Error),
+    /// What was asked for makes no sense as things stand.
+    #[error("{0}")]
+    Refused(String),
+}
+
+macro_rules! through_repo {
+    ($($source:ty),* $(,)?) => {$(
+        impl From<$source> for Error {
+            fn from(source: $source) -> Self {
+                Self::Repo(source.into())
+            }
+        }
+    )*};
+}
+
+through_repo!(
+    crate::catalogue::Error,
+    crate::format::Error,
+    crate::git::Error,
+    crate::store::Error,
+    crate::worktree::Error,
+    crate::worktree::write::WriteError,
+);
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn have(number: usize) -> &'static str {
+    if number == 1 { "a branch has" } else { "branches have" }
+}
+
+fn show_names(names: &[RefName]) -> String {
+    let shown = names.iter().take(5).map(|name| format!("`{name}`"));
+    join(shown.collect(), names.len())
+}
+
+fn list(paths: &[Vec<u8>]) -> String {
+    let shown = paths.iter().take(5).map(|path| format!("`{}`", RepoPath::show_bytes(path)));
+    join(shown.collect(), paths.len())
+}
+
+fn list_paths(paths: &[RepoPath]) -> String {
+    let shown = paths.iter().take(5).map(|path| format!("`{}`", path.show()));
+    join(shown.collect(), paths.len())
+}
+
+fn join(shown: Vec<String>, all: usize) -> String {
+    let more =
+        if all > shown.len() { format!(" and {} more", all - shown.len()) } else { "".into() };
+    format!("{}{more}", shown.join(", "))
+}

@@ -1,0 +1,87 @@
+//! A version's files in a directory of their own, without a repository.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::add::Problem;
+use super::{Error, Result};
+use crate::format::manifest;
+use crate::model::{Entry, VersionId};
+use crate::repo::{Repository, Result as RepoResult, extract};
+use crate::worktree::write::Writer;
+
+/// Files that are written.
+#[derive(Debug, Serialize)]
+pub struct Export {
+    /// The version.
+    pub version: VersionId,
+    /// Where to.
+    pub directory: PathBuf,
+    /// Files written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that could not be written.
+    pub failed: Vec<Problem>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Writes the files of `revision` at or below `path` to `directory`, which must be empty or absent.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if the directory has something in it; the store's.
+pub fn export(
+    repository: &Repository,
+    revision: &str,
+    directory: &Path,
+    dry_run: bool,
+) -> Result<Export> {
+    let version = repository.resolve(revision)?.version;
+    let root = repository.manifest_of(&version)?;
+    let nodes = repository.nodes();
+    let entries = manifest::list(&nodes, &root, b"")?.collect::<RepoResult<Vec<Entry>>>()?;
+    let directory = std::path::absolute(directory).map_err(|error| io(directory, error))?;
+    let mut done = Export {
+        version,
+        files: entries.len() as u64,
+        bytes: entries.iter().map(|entry| entry.file.size).sum(),
+        directory,
+        failed: Vec::new(),
+        dry_run,
+    };
+    refuse_occupied(&done.directory)?;
+    if dry_run {
+        return Ok(done);
+    }
+    std::fs::create_dir_all(&done.directory).map_err(|error| io(&done.directory, error))?;
+    let writer = Writer::open(&done.directory)?;
+    if writer.folds_names()?
+        && let Some((first, second)) = Writer::clashes(entries.iter().map(|entry| &entry.path))
+    {
+        let text = format!("`{first}` and `{second}` are one name in {}", done.directory.display());
+        return Err(Error::Refused(text));
+    }
+    let extracted = extract(repository, &writer, &entries)?;
+    done.files = extracted.written.len() as u64;
+    done.bytes = extracted.written.iter().map(|(_, record)| record.file.size).sum();
+    done.failed = extracted.failed.iter().map(Problem::failed).collect();
+    Ok(done)
+}
+
+fn io(path: &Path, source: std::io::Error) -> crate::repo::Error {
+    crate::repo::Error::Io { path: path.to_path_buf(), source }
+}
+
+fn refuse_occupied(directory: &Path) -> Result<()> {
+    match std::fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::Refused(format!("{} is not empty", directory.display()))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io(directory, error).into()),
+    }
+}

@@ -1,0 +1,201 @@
+//! History, the newest version first.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::Result;
+use super::add::is_in;
+use crate::catalogue::VersionRow;
+use crate::format::manifest;
+use crate::model::{DatasetName, ManifestId, RefKind, RefName, Time, VersionId};
+use crate::repo::{self, Repository};
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct LogOptions {
+    /// Revisions, or ranges `a..b`; the current version if there are none.
+    pub revisions: Vec<String>,
+    /// Everything that a branch or tag of the dataset leads to.
+    pub all: bool,
+    /// At most so many.
+    pub limit: Option<u64>,
+    /// Only versions that have changed one of these paths or directories.
+    pub paths: Vec<Vec<u8>>,
+}
+
+/// A version as a list shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionInfo {
+    /// Its id.
+    pub version: VersionId,
+    /// Its listing.
+    pub manifest: ManifestId,
+    /// What it continues.
+    pub parents: Vec<VersionId>,
+    /// `Name <mail>`.
+    pub author: String,
+    /// When it was recorded.
+    pub time: Time,
+    /// What it says.
+    pub message: String,
+    /// Branches that are at it.
+    pub branch_names: Vec<RefName>,
+    /// Tags that are at it.
+    pub tags: Vec<RefName>,
+    /// How many files it lists.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// A part of the history.
+#[derive(Debug, Serialize)]
+pub struct Log {
+    /// The dataset whose branches and tags are named.
+    pub dataset: DatasetName,
+    /// The versions; none comes before one that continues it.
+    pub versions: Vec<VersionInfo>,
+}
+
+/// The branches and tags of a dataset, by the version they are at.
+#[derive(Debug, Default)]
+pub struct Labels {
+    branches: HashMap<VersionId, Vec<RefName>>,
+    tags: HashMap<VersionId, Vec<RefName>>,
+}
+
+impl Labels {
+    /// Those of `dataset`.
+    ///
+    /// # Errors
+    ///
+    /// The catalogue's.
+    pub fn of(repository: &Repository, dataset: &DatasetName) -> Result<Self> {
+        let by_version = |kind| -> Result<HashMap<VersionId, Vec<RefName>>> {
+            let mut labels: HashMap<VersionId, Vec<RefName>> = HashMap::new();
+            for row in repository.catalogue.refs(dataset, kind)? {
+                labels.entry(row.version).or_default().push(row.name);
+            }
+            Ok(labels)
+        };
+        Ok(Self { branches: by_version(RefKind::Branch)?, tags: by_version(RefKind::Tag)? })
+    }
+
+    /// A version with its branches and tags.
+    pub fn describe(&self, row: VersionRow) -> VersionInfo {
+        let find = |labels: &HashMap<VersionId, Vec<RefName>>| {
+            labels.get(&row.id).cloned().unwrap_or_default()
+        };
+        VersionInfo {
+            branch_names: find(&self.branches),
+            tags: find(&self.tags),
+            version: row.id,
+            manifest: row.manifest,
+            parents: row.parents,
+            author: row.author.to_string(),
+            time: row.time,
+            message: row.message,
+            files: row.files,
+            bytes: row.bytes,
+        }
+    }
+}
+
+/// Lists history.
+///
+/// # Errors
+///
+/// [`repo::Error::NoRevision`] and its like; what keeps the rows from being read.
+pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
+    let Range { dataset, heads, without } = range(repository, options)?;
+    let labels = Labels::of(repository, &dataset)?;
+    let mut versions = Vec::new();
+    let limit = options.limit.unwrap_or(u64::MAX);
+    for row in repository.catalogue.history(&heads)? {
+        if versions.len() as u64 >= limit {
+            break;
+        }
+        let row = row?;
+        if without.contains(&row.id) || !changes_paths(repository, &row, &options.paths)? {
+            continue;
+        }
+        versions.push(labels.describe(row));
+    }
+    Ok(Log { dataset, versions })
+}
+
+/// Where a walk begins and what it leaves out.
+struct Range {
+    dataset: DatasetName,
+    heads: Vec<VersionId>,
+    without: HashSet<VersionId>,
+}
+
+fn range(repository: &Repository, options: &LogOptions) -> Result<Range> {
+    let mut dataset = None;
+    let (mut heads, mut excluded) = (Vec::new(), Vec::new());
+    let mut resolve = |text: &str| -> Result<VersionId> {
+        let found = repository.resolve(text)?;
+        dataset.get_or_insert(found.dataset);
+        Ok(found.version)
+    };
+    for text in &options.revisions {
+        match text.split_once("..") {
+            Some((from, to)) => {
+                excluded.push(resolve(from)?);
+                heads.push(resolve(to.trim_start_matches('.'))?);
+            }
+            None => heads.push(resolve(text)?),
+        }
+    }
+    if heads.is_empty() && !options.all {
+        heads.push(resolve("HEAD")?);
+    }
+    let dataset = dataset.unwrap_or_else(|| repository.dataset().clone());
+    if options.all {
+        for kind in [RefKind::Branch, RefKind::Tag] {
+            let rows = repository.catalogue.refs(&dataset, kind)?;
+            heads.extend(rows.into_iter().map(|row| row.version));
+        }
+        heads.extend(repository.head()?);
+    }
+    heads.sort();
+    heads.dedup();
+    let mut without = HashSet::new();
+    if !excluded.is_empty() {
+        for row in repository.catalogue.history(&excluded)? {
+            without.insert(row?.id);
+        }
+    }
+    Ok(Range { dataset, heads, without })
+}
+
+/// Whether a version differs at `paths` from every one of its parents.
+fn changes_paths(repository: &Repository, row: &VersionRow, paths: &[Vec<u8>]) -> Result<bool> {
+    if paths.is_empty() || paths.iter().any(Vec::is_empty) {
+        return Ok(true);
+    }
+    let nodes = repository.nodes();
+    let mut before = Vec::new();
+    for parent in &row.parents {
+        before.push(repository.manifest_of(parent)?);
+    }
+    if before.is_empty() {
+        before.push(manifest::empty().0);
+    }
+    for before in before {
+        let mut differs = false;
+        for change in manifest::diff(&nodes, &before, &row.manifest)? {
+            let change: Result<manifest::Change, repo::Error> = change;
+            differs |= is_in(&change?.path, paths);
+            if differs {
+                break;
+            }
+        }
+        if !differs {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,39 @@
+//! What a user can do: one file for each thing.
+//!
+//! Here: the steps of every verb over an opened repository, and the answer as data.
+//! Not here: arguments, screens and exit codes (`cli`), how objects are kept (`repo` and below).
+//! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
+
+pub mod add;
+pub mod bisect;
+pub mod cat;
+pub mod combine;
+pub mod commit;
+pub mod config;
+pub mod diff;
+pub mod doctor;
+pub mod du;
+mod error;
+pub mod export;
+pub mod fsck;
+pub mod gc;
+pub mod import_git;
+pub mod init;
+pub mod log;
+pub mod ls;
+pub mod merge;
+pub mod operation;
+pub mod refs;
+pub mod remove;
+pub mod reset;
+pub mod restore;
+pub mod rollback;
+pub mod show;
+pub mod sides;
+pub mod stage;
+pub mod status;
+pub mod switch;
+pub mod travel;
+pub mod undo;
+
+pub use error::{Error, Result};

@@ -1,0 +1,128 @@
+//! Making the branch, what is staged, and the files those of another version.
+
+use serde::Serialize;
+
+use super::Result;
+use super::commit::{branch, subject};
+use super::travel::Journey;
+use crate::catalogue::{Change, Head};
+use crate::model::{RefKind, RefName, VersionId};
+use crate::repo::{Repository, Transaction};
+
+/// How much is made that of the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Depth {
+    /// The branch.
+    Soft,
+    /// The branch and what is staged.
+    #[default]
+    Mixed,
+    /// The branch, what is staged, and the files.
+    Hard,
+}
+
+/// What was reset.
+#[derive(Debug, Serialize)]
+pub struct Reset {
+    /// The branch that moved; none if the worktree is on none.
+    pub branch: Option<RefName>,
+    /// The version it had.
+    pub from: Option<VersionId>,
+    /// The version it has.
+    pub version: VersionId,
+    /// How much was reset.
+    pub depth: Depth,
+    /// Files written.
+    pub written: u64,
+    /// Files removed.
+    pub removed: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Resets the worktree to `revision`.
+///
+/// # Errors
+///
+/// [`crate::repo::Error::Unsaved`] where files that are not saved would be lost without `force`.
+pub fn reset(
+    repository: &Repository,
+    revision: &str,
+    depth: Depth,
+    force: bool,
+    dry_run: bool,
+) -> Result<Reset> {
+    let version = repository.resolve(revision)?.version;
+    let target = repository.manifest_of(&version)?;
+    let from = repository.head()?;
+    let mut done =
+        Reset { branch: branch(repository), from, version, depth, written: 0, removed: 0, dry_run };
+    let journey = match depth {
+        Depth::Hard => Some(hard(repository, &target, force)?),
+        Depth::Soft | Depth::Mixed => None,
+    };
+    if dry_run {
+        if let Some(journey) = journey.filter(|_| !force) {
+            journey.check(repository)?;
+        }
+        return Ok(done);
+    }
+    let updated = match &journey {
+        Some(journey) => Some(journey.go(repository, force)?),
+        None => None,
+    };
+    let before = repository.index()?;
+    let old_staged = repository.state().staged;
+    let mut state = repository.state();
+    let mut changes = Vec::new();
+    match &mut state.head {
+        Head::Branch { name, at } => {
+            *at = Some(version);
+            if from != Some(version) {
+                changes.push(Change::RefMoved {
+                    dataset: repository.dataset().clone(),
+                    kind: RefKind::Branch,
+                    name: name.clone(),
+                    old: from,
+                    new: Some(version),
+                    annotation: None,
+                });
+            }
+        }
+        Head::Detached { version: head } => *head = version,
+    }
+    if depth != Depth::Soft {
+        state.staged = target;
+        state.operation = None;
+    }
+    let action = if depth == Depth::Hard { "reset-hard" } else { "reset" };
+    let transaction = Transaction { changes, state: Some(state), ..Transaction::default() };
+    repository.change(action, &subject(repository), None, transaction)?;
+    match (&journey, &updated) {
+        (Some(journey), Some(updated)) => {
+            journey.keep_index(repository, updated);
+            (done.written, done.removed) = (updated.written, updated.removed);
+        }
+        // The files stay, so what was known of them is of other content now.
+        _ if old_staged != repository.state().staged => {
+            repository.forget_stats(&before, &old_staged, &target)?;
+        }
+        _ => {}
+    }
+    Ok(done)
+}
+
+/// Every tracked file becomes that of the version; what is staged is dropped, as it is kept in the
+/// store and `undo` brings it back. Files that are nowhere else stop it.
+fn hard(
+    repository: &Repository,
+    target: &crate::model::ManifestId,
+    force: bool,
+) -> Result<Journey> {
+    let journey = Journey::to(repository, target, true)?;
+    if !force {
+        journey.check(repository)?;
+    }
+    Ok(journey)
+}

@@ -1,0 +1,158 @@
+//! Bringing back paths from a version or from what is staged.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::add::{is_in, scope};
+use super::travel::{Journey, differences};
+use super::{Error, Result};
+use crate::format::manifest::{self, Change};
+use crate::model::{FileRef, ManifestId, RepoPath};
+use crate::repo::{Looking, Repository, Transaction, Updated, survey};
+use crate::worktree::Record;
+
+/// What to bring back.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreOptions {
+    /// Paths or directories, relative to the top; the empty path is the top.
+    pub paths: Vec<Vec<u8>>,
+    /// From this revision; if not given, files come from what is staged, and what is staged from
+    /// the current version.
+    pub source: Option<String>,
+    /// Bring back what is staged.
+    pub staged: bool,
+    /// Bring back the files. If neither is set, files are.
+    pub worktree: bool,
+    /// Overwrite what is not saved.
+    pub force: bool,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// What was brought back.
+#[derive(Debug, Default, Serialize)]
+pub struct Restore {
+    /// Paths that are staged otherwise now.
+    pub staged: Vec<RepoPath>,
+    /// Files that are otherwise now.
+    pub restored: Vec<RepoPath>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Brings back files, what is staged, or both.
+///
+/// # Errors
+///
+/// [`crate::repo::Error::Unsaved`]; [`Error::NoMatch`] for a path that neither side has.
+pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Restore> {
+    let scope = scope(&options.paths);
+    let staged = repository.state().staged;
+    let source = source(repository, options)?;
+    check_paths(repository, options, &[source, staged])?;
+    let mut done = Restore { dry_run: options.dry_run, ..Restore::default() };
+    let inside = |change: &Change| is_in(&change.path, &scope);
+    let mut to_stage = differences(repository, &staged, &source)?;
+    to_stage.retain(inside);
+    if !options.staged {
+        to_stage.clear();
+    }
+    done.staged = to_stage.iter().map(|change| change.path.clone()).collect();
+    let mut files = Vec::new();
+    if options.worktree || !options.staged {
+        files = file_changes(repository, &staged, &source, &scope)?;
+    }
+    done.restored = files.iter().map(|change| change.path.clone()).collect();
+    let journey = Journey::by(repository, files)?;
+    if options.dry_run {
+        if !options.force {
+            journey.check(repository)?;
+        }
+        return Ok(done);
+    }
+    let mut updated = journey.go(repository, options.force)?;
+    repository.transact("restore", repository.dataset().as_str(), None, |session| {
+        let mut state = repository.state();
+        let edits: Vec<_> =
+            to_stage.iter().map(|change| (change.path.clone(), change.new)).collect();
+        state.staged = session.edit_manifest(&state.staged, &edits)?;
+        Ok((Transaction { state: Some(state), ..Transaction::default() }, ()))
+    })?;
+    agree(repository, &to_stage, &mut updated)?;
+    journey.keep_index(repository, &updated);
+    Ok(done)
+}
+
+fn source(repository: &Repository, options: &RestoreOptions) -> Result<ManifestId> {
+    match &options.source {
+        Some(text) => Ok(repository.manifest_of(&repository.resolve(text)?.version)?),
+        None if options.staged => Ok(repository.head_manifest()?),
+        None => Ok(repository.state().staged),
+    }
+}
+
+fn check_paths(
+    repository: &Repository,
+    options: &RestoreOptions,
+    listings: &[ManifestId],
+) -> Result<()> {
+    let nodes = repository.nodes();
+    let mut missing = Vec::new();
+    for path in options.paths.iter().filter(|path| !path.is_empty()) {
+        RepoPath::new(path.clone())?;
+        let mut found = false;
+        for listing in listings {
+            found |= manifest::list(&nodes, listing, path)?.next().transpose()?.is_some();
+        }
+        if !found {
+            missing.push(path.clone());
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Error::NoMatch(missing)) }
+}
+
+/// The files of the scope that are not as in `source`; `old` is what is staged.
+fn file_changes(
+    repository: &Repository,
+    staged: &ManifestId,
+    source: &ManifestId,
+    scope: &[Vec<u8>],
+) -> Result<Vec<Change>> {
+    let mut changes: BTreeMap<RepoPath, Change> = BTreeMap::new();
+    for change in differences(repository, staged, source)? {
+        if is_in(&change.path, scope) {
+            changes.insert(change.path.clone(), change);
+        }
+    }
+    let looking = Looking { scope: scope.to_vec(), tracked_only: true, ..Looking::default() };
+    let seen = survey(repository, &looking)?;
+    let nodes = repository.nodes();
+    for path in seen.modified.into_iter().map(|file| file.path).chain(seen.deleted) {
+        if !changes.contains_key(&path) {
+            let file = manifest::get(&nodes, source, path.as_bytes())?;
+            changes.insert(path.clone(), Change { path, old: file, new: file });
+        }
+    }
+    Ok(changes.into_values().collect())
+}
+
+/// Makes the index's news agree with what is staged now: a file of another version is not what is
+/// staged, and a path staged otherwise has a file that is to be looked at again.
+fn agree(repository: &Repository, to_stage: &[Change], updated: &mut Updated) -> Result<()> {
+    let nodes = repository.nodes();
+    let staged = repository.state().staged;
+    let mut records: BTreeMap<RepoPath, Option<Record>> = BTreeMap::new();
+    for change in to_stage {
+        let unknown = |file: FileRef| Record { file, stat: crate::worktree::Stat::UNKNOWN };
+        records.insert(change.path.clone(), change.new.map(unknown));
+    }
+    for (path, record) in std::mem::take(&mut updated.records) {
+        let file = manifest::get(&nodes, &staged, path.as_bytes())?;
+        if record.map(|record| record.file) == file {
+            records.insert(path, record);
+        }
+    }
+    updated.records = records.into_iter().collect();
+    Ok(())
+}

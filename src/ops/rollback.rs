@@ -1,0 +1,96 @@
+//! An old state as the newest version: history is kept.
+
+use serde::Serialize;
+
+use super::commit::{branch, describe, record, subject, upkeep};
+use super::operation::Operation;
+use super::travel::Journey;
+use super::{Error, Result};
+use crate::catalogue::Change;
+use crate::model::{Provenance, RefKind, RefName, VersionId};
+use crate::repo::{self, Repository, Transaction};
+
+/// A branch that was rolled back.
+#[derive(Debug, Serialize)]
+pub struct Rollback {
+    /// The branch.
+    pub branch: RefName,
+    /// The version it had.
+    pub from: VersionId,
+    /// The version whose files it has again.
+    pub to: VersionId,
+    /// The new version; none if nothing was recorded.
+    pub version: Option<VersionId>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Makes a new version of `name` whose files are those of `revision`.
+///
+/// # Errors
+///
+/// [`repo::Error::Unsaved`] if the worktree is on that branch and has something that would be lost.
+pub fn rollback(
+    repository: &Repository,
+    name: &RefName,
+    revision: &str,
+    why: &str,
+    force: bool,
+    dry_run: bool,
+) -> Result<Rollback> {
+    if why.trim().is_empty() {
+        return Err(Error::EmptyMessage);
+    }
+    if let Some(operation) = Operation::of(repository)? {
+        return Err(Error::UnderWay { doing: operation.doing.as_str() });
+    }
+    let dataset = repository.dataset().clone();
+    let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
+    let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
+    let from = row.ok_or_else(no_branch)?.version;
+    let to = repository.resolve(revision)?.version;
+    let target = repository.manifest_of(&to)?;
+    let is_current = branch(repository).as_ref() == Some(name);
+    let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
+    let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
+    if dry_run {
+        if let Some(journey) = journey.filter(|_| !force) {
+            journey.check(repository)?;
+        }
+        return Ok(done);
+    }
+    let updated = match &journey {
+        Some(journey) => Some(journey.go(repository, force)?),
+        None => None,
+    };
+    let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
+    let message = format!("{}\n\nRolled back to version {to}.", why.trim());
+    let version = repository.transact("rollback", &subject, Some(&message), |session| {
+        let version = describe(session, target, vec![from], &message, &Provenance::default())?;
+        if let Some(journey) = &journey {
+            let (mut transaction, id) = record(session, &version)?;
+            if let Some(state) = &mut transaction.state {
+                state.staged = journey.goal(session)?;
+            }
+            return Ok((transaction, id));
+        }
+        let id = session.put_version(&version)?;
+        let moved = Change::RefMoved {
+            dataset: dataset.clone(),
+            kind: RefKind::Branch,
+            name: name.clone(),
+            old: Some(from),
+            new: Some(id),
+            annotation: None,
+        };
+        let changes = vec![Change::VersionAdded { version: id }, moved];
+        let versions = vec![(id, version)];
+        Ok((Transaction { changes, versions, state: None }, id))
+    })?;
+    if let (Some(journey), Some(updated)) = (&journey, &updated) {
+        journey.keep_index(repository, updated);
+    }
+    upkeep(repository);
+    done.version = Some(version);
+    Ok(done)
+}

@@ -1,0 +1,157 @@
+//! Working on another branch or version.
+
+use serde::Serialize;
+
+use super::operation::Operation;
+use super::travel::Journey;
+use super::{Error, Result};
+use crate::catalogue::{Change, Head};
+use crate::model::{RefKind, RefName, VersionId};
+use crate::repo::{Repository, Transaction};
+
+/// Where to.
+#[derive(Debug, Clone, Default)]
+pub struct SwitchOptions {
+    /// A branch, or a revision.
+    pub target: Option<String>,
+    /// Make this branch there.
+    pub create: Option<RefName>,
+    /// Drop what is staged and what is not saved.
+    pub force: bool,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// Where the worktree is now.
+#[derive(Debug, Serialize)]
+pub struct Switch {
+    /// The branch; none if the worktree is on none.
+    pub branch: Option<RefName>,
+    /// The version.
+    pub version: Option<VersionId>,
+    /// Whether the branch is new.
+    pub created: bool,
+    /// Files written.
+    pub written: u64,
+    /// Files removed.
+    pub removed: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Moves the worktree to another branch or version; what is staged or changed on paths that are
+/// equal in both stays.
+///
+/// # Errors
+///
+/// [`crate::repo::Error::Unsaved`] with every path that would be lost.
+pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch> {
+    if let Some(operation) = Operation::of(repository)?
+        && !options.force
+    {
+        return Err(Error::UnderWay { doing: operation.doing.as_str() });
+    }
+    let (head, version) = destination(repository, options)?;
+    let target = match &version {
+        Some(version) => repository.manifest_of(version)?,
+        None => repository.head_manifest()?,
+    };
+    let journey = Journey::to(repository, &target, options.force)?;
+    let branch = match &head {
+        Head::Branch { name, .. } => Some(name.clone()),
+        Head::Detached { .. } => None,
+    };
+    let mut done = Switch {
+        branch,
+        version,
+        created: options.create.is_some(),
+        written: 0,
+        removed: 0,
+        dry_run: options.dry_run,
+    };
+    if options.dry_run {
+        if !options.force {
+            journey.check(repository)?;
+        }
+        let removed = journey.changes().iter().filter(|change| change.new.is_none()).count();
+        done.removed = removed as u64;
+        done.written = (journey.changes().len() - removed) as u64;
+        return Ok(done);
+    }
+    let updated = journey.go(repository, options.force)?;
+    let subject = subject(repository, &head);
+    repository.transact("switch", &subject, None, |session| {
+        let mut state = repository.state();
+        state.staged = journey.goal(session)?;
+        state.head = head.clone();
+        state.operation = None;
+        let changes = created(repository, options, version).into_iter().collect();
+        Ok((Transaction { changes, state: Some(state), ..Transaction::default() }, ()))
+    })?;
+    journey.keep_index(repository, &updated);
+    (done.written, done.removed) = (updated.written, updated.removed);
+    Ok(done)
+}
+
+fn subject(repository: &Repository, head: &Head) -> String {
+    match head {
+        Head::Branch { name, .. } => format!("{}:{name}", repository.dataset()),
+        Head::Detached { version } => format!("{}@{version}", repository.dataset()),
+    }
+}
+
+fn created(
+    repository: &Repository,
+    options: &SwitchOptions,
+    version: Option<VersionId>,
+) -> Option<Change> {
+    let (name, version) = (options.create.as_ref()?, version?);
+    Some(Change::RefMoved {
+        dataset: repository.dataset().clone(),
+        kind: RefKind::Branch,
+        name: name.clone(),
+        old: None,
+        new: Some(version),
+        annotation: None,
+    })
+}
+
+/// The head and its version; a new branch where there is no version yet has none.
+fn destination(
+    repository: &Repository,
+    options: &SwitchOptions,
+) -> Result<(Head, Option<VersionId>)> {
+    if let Some(name) = &options.create {
+        let kind = RefKind::Branch;
+        if repository.catalogue.get_ref(repository.dataset(), kind, name)?.is_some() {
+            return Err(Error::Exists { kind, name: name.clone() });
+        }
+        let version = match &options.target {
+            Some(target) => Some(repository.resolve(target)?.version),
+            None => repository.head()?,
+        };
+        return Ok((Head::Branch { name: name.clone(), at: version }, version));
+    }
+    let target = options.target.as_deref().unwrap_or("HEAD");
+    if let Ok(name) = target.parse::<RefName>()
+        && let Head::Branch { name: head, .. } = repository.state().head
+        && head == name
+    {
+        let row = repository.catalogue.get_ref(repository.dataset(), RefKind::Branch, &name)?;
+        let at = row.map(|row| row.version);
+        return Ok((Head::Branch { name, at }, at));
+    }
+    let found = repository.resolve(target)?;
+    if found.dataset != *repository.dataset() {
+        let (theirs, ours) = (&found.dataset, repository.dataset());
+        let other = Error::Refused(format!(
+            "`{target}` is a version of dataset `{theirs}`, and this worktree shows `{ours}`"
+        ));
+        return Err(other);
+    }
+    let head = match found.name {
+        Some((RefKind::Branch, name)) => Head::Branch { name, at: Some(found.version) },
+        _ => Head::Detached { version: found.version },
+    };
+    Ok((head, Some(found.version)))
+}

@@ -1,0 +1,154 @@
+//! Bringing the worktree from one version's listing to another's, keeping what is staged besides.
+
+use std::collections::BTreeMap;
+
+use super::Result;
+use crate::format::manifest::{self, Change};
+use crate::model::{FileRef, ManifestId, RepoPath};
+use crate::repo::{self, Looking, Repository, Session, Updated, survey, update};
+use crate::worktree::Index;
+
+/// A way from what is staged to what shall be staged.
+pub struct Journey {
+    /// What shall be staged, where it is a listing that exists.
+    goal: Option<ManifestId>,
+    /// The paths whose file changes, in order.
+    changes: Vec<Change>,
+    index: Index,
+}
+
+impl Journey {
+    /// The way to `target`: paths that it changes against the current version change, and what is
+    /// staged on other paths stays. With `force`, what is staged and what is not saved is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`repo::Error::Unsaved`] if a path that changes has something else staged.
+    pub fn to(repository: &Repository, target: &ManifestId, force: bool) -> Result<Self> {
+        let staged = repository.state().staged;
+        let index = repository.index()?;
+        if force {
+            let changes = forced(repository, &staged, target)?;
+            return Ok(Self { goal: Some(*target), changes, index });
+        }
+        let head = repository.head_manifest()?;
+        let mut changes = differences(repository, &head, target)?;
+        if head == staged {
+            return Ok(Self { goal: Some(*target), changes, index });
+        }
+        keep_staged(repository, &staged, &mut changes)?;
+        Ok(Self { goal: None, changes, index })
+    }
+
+    /// The way to what is staged now, changed by `changes` (in path order, `old` as staged).
+    ///
+    /// # Errors
+    ///
+    /// The worktree's.
+    pub fn by(repository: &Repository, changes: Vec<Change>) -> Result<Self> {
+        Ok(Self { goal: None, changes, index: repository.index()? })
+    }
+
+    /// The paths that change.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whether going would lose something; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`repo::Error::Unsaved`].
+    pub fn check(&self, repository: &Repository) -> Result<()> {
+        Ok(repo::check(repository, &self.index, &self.changes)?)
+    }
+
+    /// Changes the files.
+    ///
+    /// # Errors
+    ///
+    /// As [`repo::update`].
+    pub fn go(&self, repository: &Repository, force: bool) -> Result<Updated> {
+        Ok(update(repository, &self.index, &self.changes, force)?)
+    }
+
+    /// The listing that is staged at the end.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn goal(&self, session: &Session<'_>) -> Result<ManifestId, repo::Error> {
+        match self.goal {
+            Some(goal) => Ok(goal),
+            None => {
+                let edits: Vec<_> =
+                    self.changes.iter().map(|change| (change.path.clone(), change.new)).collect();
+                session.edit_manifest(&session.repository().state().staged, &edits)
+            }
+        }
+    }
+
+    /// Writes the index, once the catalogue has the listing.
+    pub fn keep_index(&self, repository: &Repository, updated: &Updated) {
+        let staged = repository.state().staged;
+        repository.keep_index(&self.index, &staged, updated.as_of, &updated.records);
+    }
+}
+
+/// The paths that differ between two listings, in order.
+///
+/// # Errors
+///
+/// What keeps the listings from being read.
+pub fn differences(
+    repository: &Repository,
+    from: &ManifestId,
+    to: &ManifestId,
+) -> Result<Vec<Change>> {
+    let nodes = repository.nodes();
+    Ok(manifest::diff(&nodes, from, to)?.collect::<Result<_, repo::Error>>()?)
+}
+
+/// Every path where the files or what is staged are not as in `target`.
+fn forced(
+    repository: &Repository,
+    staged: &ManifestId,
+    target: &ManifestId,
+) -> Result<Vec<Change>> {
+    let mut changes: BTreeMap<RepoPath, Change> = BTreeMap::new();
+    for change in differences(repository, staged, target)? {
+        changes.insert(change.path.clone(), change);
+    }
+    let looking = Looking { tracked_only: true, ..Looking::default() };
+    let seen = survey(repository, &looking)?;
+    let nodes = repository.nodes();
+    for path in seen.modified.into_iter().map(|file| file.path).chain(seen.deleted) {
+        if !changes.contains_key(&path) {
+            let file = manifest::get(&nodes, target, path.as_bytes())?;
+            changes.insert(path.clone(), Change { path, old: file, new: file });
+        }
+    }
+    Ok(changes.into_values().collect())
+}
+
+/// Makes `old` what is staged. A path with something staged that is neither end is in the way.
+fn keep_staged(
+    repository: &Repository,
+    staged: &ManifestId,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    let nodes = repository.nodes();
+    let mut unsaved = Vec::new();
+    for change in changes.iter_mut() {
+        let now: Option<FileRef> = manifest::get(&nodes, staged, change.path.as_bytes())?;
+        if now != change.old && now != change.new {
+            unsaved.push(change.path.clone());
+        }
+        change.old = now;
+    }
+    changes.retain(|change| change.old != change.new);
+    if unsaved.is_empty() {
+        return Ok(());
+    }
+    Err(repo::Error::Unsaved { paths: unsaved }.into())
+}
