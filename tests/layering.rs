@@ -63,6 +63,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("serde", EVERYWHERE),
     ("serde_json", &["model", "format", "catalogue", "worktree", "table", "repo", "ops", "cli"]),
     ("serde_json_canonicalizer", &["format", "catalogue"]),
+    ("signal_hook", &["cli"]),
     ("sqlx", &["catalogue"]),
     ("thiserror", EVERYWHERE),
     ("tokio", &["catalogue", "remote"]),

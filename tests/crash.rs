@@ -1,0 +1,198 @@
+//! Commands killed at every system call that changes something: nothing that was acknowledged is
+//! lost, what is there is whole, and the same command again goes on to the same end.
+//!
+//! Uses `strace`, which `tests/run` installs where it may; skipped with a word where there is none.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The calls by which a process changes what outlives it.
+const CALLS: &[&str] = &[
+    "openat",
+    "write",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "mkdir",
+    "mkdirat",
+    "symlinkat",
+    "fallocate",
+];
+/// `openat` mostly reads: only every so many are tried.
+const STRIDE: usize = 9;
+const KILLED: i32 = 137;
+
+fn bash(script: &str, directory: &Path) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_stem"));
+    let folder = program.parent().expect("a program lies in a directory");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    Command::new("bash")
+        .args(["-c", script])
+        .current_dir(directory)
+        .env("PATH", path)
+        .env("STEM_AUTHOR", "Ann Example <ann@example.org>")
+        .env("SOURCE_DATE_EPOCH", "1767323045")
+        .output()
+        .expect("bash runs")
+}
+
+fn must(script: &str, directory: &Path) -> String {
+    let output = bash(script, directory);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What is done before, what is killed, and what must hold at the end.
+struct Story {
+    before: &'static str,
+    killed: &'static str,
+    /// Prints what must be the same whether or not the command was killed once.
+    end: &'static str,
+}
+
+fn has_strace() -> bool {
+    let found = Command::new("strace").arg("-V").output().is_ok();
+    if !found {
+        eprintln!("skipped: no strace on this machine");
+    }
+    found
+}
+
+/// Kills the story's command at every call, and gives how many kills there were.
+fn tell(story: &Story) -> usize {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    must(&format!("mkdir plain && cd plain && {}", story.before), home);
+    must("cp -a plain expected", home);
+    must(story.killed, &home.join("expected"));
+    let expected = must(story.end, &home.join("expected"));
+    let mut kills = 0;
+    for call in CALLS {
+        let stride = if *call == "openat" { STRIDE } else { 1 };
+        for number in (1..).step_by(stride) {
+            if !kill_once(story, home, call, number, &expected) {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    kills
+}
+
+/// Whether the command was killed before its end.
+fn kill_once(story: &Story, home: &Path, call: &str, number: usize, expected: &str) -> bool {
+    must("rm -rf now && cp -a plain now", home);
+    let now = home.join("now");
+    let inject = format!("inject={call}:signal=KILL:when={number}");
+    let traced =
+        format!("exec strace -f -qq -o /dev/null -e trace={call} -e {inject} {}", story.killed);
+    let ended = bash(&traced, &now);
+    let code = ended.status.code().unwrap_or(KILLED);
+    assert!(
+        code == 0 || code == KILLED,
+        "{call} {number}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    let place = format!("`{}` killed at {call} {number}", story.killed);
+    let check = bash("stem fsck --read-data", &now);
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{place}: fsck says {said}");
+    let again = bash(story.killed, &now);
+    let said = String::from_utf8_lossy(&again.stderr);
+    let done_before = said.contains("nothing to commit") || said.contains("already");
+    assert!(again.status.success() || done_before, "{place}, then again: {said}");
+    assert_eq!(must(story.end, &now), expected, "{place}");
+    code == KILLED
+}
+
+const BEFORE: &str = "stem init -q && mkdir d && seq 30000 > d/numbers.txt && echo one > a && ln -s a l \
+    && stem add -q -A && stem commit -q -m one && stem branch side";
+
+#[test]
+fn commit_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let story = Story {
+        before: "stem init -q && mkdir d && seq 30000 > d/numbers.txt && echo one > a \
+            && stem add -q -A && stem commit -q -m one && echo two > a && seq 7 20000 > d/numbers.txt",
+        killed: "stem commit -q -a -m two",
+        end: "stem log --json; stem status --json; stem cat HEAD:d/numbers.txt | cksum; cat a",
+    };
+    let kills = tell(&story);
+    assert!(kills > 40, "only {kills} kills");
+}
+
+#[test]
+fn switch_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let before = format!(
+        "{BEFORE} && echo two > a && rm l && seq 9 > d/new && stem add -q -A && stem commit -q -m two"
+    );
+    let story = Story {
+        before: before.leak(),
+        killed: "stem switch -q side",
+        end: "stem status --json; ls -R; cat a d/numbers.txt | cksum; readlink l",
+    };
+    let kills = tell(&story);
+    assert!(kills > 10, "only {kills} kills");
+}
+
+#[test]
+fn gc_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let before = format!(
+        "{BEFORE} && stem switch -q -b doomed && seq 5 50000 > d/doomed.txt && stem add -q -A \
+         && stem commit -q -m doomed && stem switch -q main && stem branch -q -D doomed"
+    );
+    let story = Story {
+        before: before.leak(),
+        killed: "stem gc -q --yes --grace 0s",
+        end: "stem log --json --all; stem status --json; stem cat main:d/numbers.txt | cksum; \
+            stem du --json | grep -o 'logical_bytes.*stored_bytes'",
+    };
+    let kills = tell(&story);
+    assert!(kills > 10, "only {kills} kills");
+}
+
+/// A command that is not safe must be seen, or what the others report is void.
+#[test]
+fn the_harness_catches_a_command_that_may_not_be_killed() {
+    if !has_strace() {
+        return;
+    }
+    let story = Story {
+        before: "stem init -q && echo one > a && stem add -q -A && stem commit -q -m one && echo b > b",
+        killed: "sh -c 'cat a >> b; mkdir done 2> /dev/null; true'",
+        end: "cat b",
+    };
+    let caught = std::panic::catch_unwind(|| tell(&story));
+    assert!(caught.is_err(), "a kill between two steps must leave another end");
+}
+
+/// Ctrl-C in the middle ends with 130, leaves what is there whole, and the same command goes on.
+#[test]
+fn an_interrupted_command_ends_with_130_and_goes_on() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    must("stem init -q && for n in 1 2 3 4 5 6; do seq $n 3 4000000 > $n; done", home.path());
+    let ended = bash("stem add -q -A & sleep 0.3; kill -INT $!; wait $!", home.path());
+    // Where the machine is fast enough to be done by then, nothing was interrupted.
+    assert!(matches!(ended.status.code(), Some(130 | 0)), "{:?}", ended.status);
+    must("stem add -q -A && stem commit -q -m all && stem fsck --read-data", home.path());
+    assert_eq!(must("stem status --porcelain", home.path()), "");
+    assert_eq!(must("stem cat HEAD:6 | cksum", home.path()), must("cksum < 6", home.path()));
+}

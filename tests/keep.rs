@@ -1,0 +1,12 @@
+//! Checking and collecting: what is damaged is named, what is needed stays, what is not goes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+#[path = "keep/doctor.rs"]
+mod doctor;
+#[path = "keep/fsck.rs"]
+mod fsck;
+#[path = "keep/gc.rs"]
+mod gc;
+#[path = "keep/place.rs"]
+mod place;
