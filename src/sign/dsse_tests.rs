@@ -51,10 +51,10 @@ fn what_is_signed_is_as_the_specification_writes_it() {
 
 #[test]
 fn signatures_are_those_of_the_specifications_vectors() {
-    for which in 0..2 {
+    for (which, expected) in SIGNED_BY.into_iter().enumerate() {
         let sealed = seal(IN_TOTO, STATEMENT, &[&key(which)]);
         let parsed: serde_json::Value = serde_json::from_slice(&sealed).unwrap();
-        assert_eq!(parsed["signatures"][0]["sig"], SIGNED_BY[which]);
+        assert_eq!(parsed["signatures"][0]["sig"], expected);
         assert_eq!(parsed["payload"], to_base64(STATEMENT));
     }
     let cases: [(&str, &[u8], &str); 3] = [

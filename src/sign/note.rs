@@ -89,8 +89,11 @@ pub fn verifier_key(name: &str, key: &PublicKey) -> Result<String> {
     Ok(format!("{name}+{hash:08x}+{}", to_base64(&bytes)))
 }
 
-/// The text, and the names and bytes of the signatures.
-fn split(note: &str) -> Result<(&str, Vec<(&str, Vec<u8>)>)> {
+/// The name of a key, and the bytes beside it.
+type Signature<'a> = (&'a str, Vec<u8>);
+
+/// The text, and the signatures.
+fn split(note: &str) -> Result<(&str, Vec<Signature<'_>>)> {
     if note.len() > MAX_BYTES {
         return Err(malformed(WHAT, "it has more than 1 MiB"));
     }
