@@ -341,7 +341,7 @@ mod tests {
             let one = DataRef { dataset: "raw".parse().unwrap(), version: id, path };
             assert_eq!(one.to_string().parse(), Ok(one));
         }
-        for wrong in ["", "raw", "raw@abcd", "@".into(), &format!("a b@{id}")] {
+        for wrong in ["", "raw", "raw@abcd", "@", &format!("a b@{id}")] {
             assert!(wrong.parse::<DataRef>().is_err(), "{wrong}");
         }
     }
