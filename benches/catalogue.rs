@@ -73,7 +73,7 @@ fn commit(catalogue: &Catalogue, at: u32, parent: Option<VersionId>) -> Outcome<
     if parent.is_none() {
         changeset.changes.push(Change::DatasetCreated { dataset: "corpus".parse()? });
     }
-    changeset.changes.push(Change::VersionAdded { version: id });
+    changeset.changes.push(Change::VersionAdded { version: id, dataset: None });
     changeset.changes.push(Change::RefMoved {
         dataset: "corpus".parse()?,
         kind: RefKind::Branch,
@@ -95,7 +95,7 @@ fn long_history(directory: &Path) -> Outcome<()> {
         let mut changeset = Changeset::new(&ada(), Time::from_unix(0)?, "import", "corpus");
         for at in 0..1000 {
             let (id, record) = version(group * 1000 + at, last)?;
-            changeset.changes.push(Change::VersionAdded { version: id });
+            changeset.changes.push(Change::VersionAdded { version: id, dataset: None });
             changeset.versions.push((id, record));
             first = first.or(Some(id));
             last = Some(id);

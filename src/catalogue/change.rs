@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Author, DatasetName, ManifestId, PackName, RefKind, RefName, Time, Version, VersionId,
+    Author, DatasetName, ManifestId, PackName, Record, RefKind, RefName, Time, Version, VersionId,
 };
 
 /// One transaction: who does what, and the changes that make it up.
@@ -102,6 +102,14 @@ pub enum Change {
     VersionAdded {
         /// Its id.
         version: VersionId,
+        /// The dataset that it was made in; entries of the first release do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dataset: Option<DatasetName>,
+    },
+    /// Something was learnt or decided later. Nothing takes it back but another record.
+    Recorded {
+        /// What it says.
+        record: Record,
     },
     /// Versions that nothing names any more leave the index.
     VersionsForgotten {

@@ -215,6 +215,12 @@ pub enum Error {
     /// The journal can only be replayed into a catalogue in which nothing has happened.
     #[error("the catalogue is not empty")]
     NotEmpty,
+    /// A record whose body does not say what its kind needs.
+    #[error("a record of kind `{kind}` does not say what such records must")]
+    BadRecord {
+        /// The kind.
+        kind: &'static str,
+    },
     /// A version that the journal names could not be read.
     #[error("cannot read version {version} (committed {time})")]
     Loading {

@@ -315,6 +315,7 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         | E::System { .. }
         | E::Corrupt { .. }
         | E::BadRow { .. }
+        | E::BadRecord { .. }
         | E::Database { .. }
         | E::Migration { .. }
         | E::BadJournal { .. }

@@ -22,9 +22,7 @@ const WHAT: &str = "version";
 /// If it could not be read back exactly: an integer beyond 2^53 − 1, more than [`MAX_BYTES`],
 /// nesting beyond 100 levels, another format than 1.
 pub fn encode(version: &Version) -> Result<Vec<u8>, Error> {
-    let provenance = &version.provenance;
-    let sources = provenance.sources.iter().flat_map(|source| source.other.values());
-    for value in provenance.other.values().chain(sources) {
+    for value in version.provenance.free_values() {
         check_depth(value)?;
         check_integers(value)?;
     }

@@ -17,13 +17,14 @@ fn version() -> Version {
         provenance: Provenance {
             sources: vec![Source {
                 uri: "https://example.org/a".into(),
-                revision: None,
                 other: json!({"rows": 12.5, "z": [1, {"b": 1e21, "a": null}]})
                     .as_object()
                     .unwrap()
                     .clone(),
+                ..Source::default()
             }],
             other: json!({"€": 1, "\u{1f600}": 2, "\u{fb33}": 3}).as_object().unwrap().clone(),
+            ..Provenance::default()
         },
     }
 }

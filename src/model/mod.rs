@@ -11,6 +11,8 @@ mod id;
 mod path;
 mod profile;
 mod progress;
+mod provenance;
+mod record;
 mod refname;
 mod version;
 
@@ -21,5 +23,9 @@ pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};
 pub use path::{PathError, PathProblem, RepoPath};
 pub use profile::Profile;
 pub use progress::{Progress, Silent};
+pub use provenance::{
+    Code, DataRef, DataRefError, DatasetKind, Decided, Derivation, Metric, Provenance, Source, Step,
+};
+pub use record::{Record, RecordKind};
 pub use refname::{DatasetName, NameError, RefKind, RefName};
-pub use version::{Provenance, Source, Version};
+pub use version::Version;

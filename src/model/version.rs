@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Author, ManifestId, Time, VersionId};
+use super::{Author, ManifestId, Provenance, Time, VersionId};
 
 /// One state of a dataset, and everything that was known about it when it was committed.
 ///
@@ -32,35 +32,4 @@ pub struct Version {
     /// Where it came from.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
-}
-
-/// Where a version came from and what was done to it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// What was taken from outside.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<Source>,
-    /// Fields that this build has no name for, kept as they are.
-    #[serde(flatten)]
-    pub other: serde_json::Map<String, serde_json::Value>,
-}
-
-impl Provenance {
-    /// Whether nothing is recorded.
-    pub fn is_empty(&self) -> bool {
-        self.sources.is_empty() && self.other.is_empty()
-    }
-}
-
-/// A place that data was taken from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// What was read: a URI.
-    pub uri: String,
-    /// The exact state that was read, such as a Git commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Fields that this build has no name for, kept as they are.
-    #[serde(flatten)]
-    pub other: serde_json::Map<String, serde_json::Value>,
 }

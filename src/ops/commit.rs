@@ -241,7 +241,8 @@ pub fn record(
     let repository = session.repository();
     let id = session.put_version(version)?;
     let mut state = repository.state();
-    let mut changes = vec![Change::VersionAdded { version: id }];
+    let mut changes =
+        vec![Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) }];
     match &mut state.head {
         Head::Branch { name, at } => {
             *at = Some(id);

@@ -83,7 +83,10 @@ pub fn rollback(
             new: Some(id),
             annotation: None,
         };
-        let changes = vec![Change::VersionAdded { version: id }, moved];
+        let changes = vec![
+            Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
+            moved,
+        ];
         let versions = vec![(id, version)];
         Ok((Transaction { changes, versions, state: None }, id))
     })?;

@@ -61,7 +61,7 @@ impl Named {
 
     fn change(&mut self, change: &Change) {
         match change {
-            Change::VersionAdded { version } => {
+            Change::VersionAdded { version, .. } => {
                 self.versions.insert(*version);
             }
             Change::RefMoved { old, new, .. } => {
@@ -87,6 +87,7 @@ impl Repository {
         let journal = self.catalogue.journal_head()?.number;
         let mut named = Named::default();
         named.versions.extend(self.catalogue.all_refs()?.into_iter().map(|row| row.version));
+        named.versions.extend(self.catalogue.used_versions()?);
         for row in self.catalogue.worktrees()? {
             named.listings.insert(row.state.staged);
             named.state(&row.state);

@@ -1,6 +1,7 @@
 //! What each change does to the tables.
 
 mod packs;
+mod provenance;
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,6 +9,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
+use self::provenance::{add_provenance, add_record, forget_provenance};
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};
@@ -60,7 +62,12 @@ pub(super) async fn perform(
             | Change::WorktreeChanged { .. } => {
                 change_names(connection, context, ordinal, change).await?;
             }
-            Change::VersionAdded { version } => add_version(connection, context, version).await?,
+            Change::VersionAdded { version, dataset } => {
+                add_version(connection, context, version, dataset.as_ref()).await?;
+            }
+            Change::Recorded { record } => {
+                add_record(connection, context, ordinal, record).await?;
+            }
             Change::VersionsForgotten { versions } => forget(connection, versions).await?,
             Change::Imported { origin, pairs } => {
                 for (foreign, version) in pairs {
@@ -320,6 +327,7 @@ async fn add_version(
     connection: &mut SqliteConnection,
     context: &Context<'_>,
     id: &VersionId,
+    dataset: Option<&DatasetName>,
 ) -> Result<()> {
     let Some(version) = context.versions.get(id) else {
         let left_out = context.forgotten_later(id);
@@ -339,7 +347,8 @@ async fn add_version(
         .bind(&version.message)
         .bind(signed("the number of files", version.files)?)
         .bind(signed("the size of a version", version.bytes)?)
-        .bind(signed("the generation of a version", parents + 1)?);
+        .bind(signed("the generation of a version", parents + 1)?)
+        .bind(dataset.map(|name| name.as_str()));
     if changed(connection, "add a version", query).await? == 0 {
         return Ok(());
     }
@@ -350,7 +359,7 @@ async fn add_version(
             .bind(parent.to_hex());
         changed(connection, "add a parent", query).await?;
     }
-    Ok(())
+    add_provenance(connection, id, version).await
 }
 
 /// Notes the version that a foreign id has become; of one that is forgotten later nothing stays.
@@ -377,6 +386,7 @@ async fn forget(connection: &mut SqliteConnection, versions: &[VersionId]) -> Re
         for text in [sql::versions::REMOVE_PARENTS, sql::versions::REMOVE_IMPORTED] {
             changed(connection, "forget a version", sqlx::query(text).bind(id.to_hex())).await?;
         }
+        forget_provenance(connection, id).await?;
     }
     for id in versions {
         let user: Option<String> = sqlx::query_scalar(sql::versions::USERS)

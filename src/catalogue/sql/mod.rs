@@ -7,11 +7,12 @@
 pub(super) mod journal;
 pub(super) mod names;
 pub(super) mod packs;
+pub(super) mod records;
 pub(super) mod versions;
 pub(super) mod worktrees;
 
 /// Every table and how to read it whole, in an order that depends on its content only.
-pub(super) const DUMP: [(&str, &str); 10] = [
+pub(super) const DUMP: [(&str, &str); 17] = [
     ("store_root", "SELECT * FROM store_root"),
     ("pack", "SELECT * FROM pack ORDER BY name"),
     ("dataset", "SELECT * FROM dataset ORDER BY name"),
@@ -21,6 +22,13 @@ pub(super) const DUMP: [(&str, &str); 10] = [
     ("worktree", "SELECT * FROM worktree ORDER BY id"),
     ("ref_log", "SELECT * FROM ref_log ORDER BY number, ordinal"),
     ("imported", "SELECT * FROM imported ORDER BY origin, foreign_id"),
+    ("record", "SELECT * FROM record ORDER BY number, ordinal"),
+    ("source", "SELECT * FROM source ORDER BY version, number, ordinal"),
+    ("step", "SELECT * FROM step ORDER BY version, number, ordinal"),
+    ("metric", "SELECT * FROM metric ORDER BY version, number, ordinal"),
+    ("derivation", "SELECT * FROM derivation ORDER BY version, number, ordinal"),
+    ("consumer", "SELECT * FROM consumer ORDER BY name"),
+    ("consumer_use", "SELECT * FROM consumer_use ORDER BY number, ordinal"),
     ("journal", "SELECT * FROM journal ORDER BY number"),
 ];
 

@@ -4,11 +4,11 @@
 pub(in crate::catalogue) const BATCH: usize = 32;
 
 /// $1 id, $2 manifest, $3 author, $4 mail, $5 time, $6 offset, $7 message, $8 files, $9 bytes,
-/// $10 generation.
+/// $10 generation, $11 dataset.
 pub(in crate::catalogue) const ADD: &str =
     "INSERT INTO version (id, manifest, author_name, author_email, time, utc_offset_minutes,
-                          message, files, bytes, generation)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+                          message, files, bytes, generation, dataset)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
 
 /// $1 version, $2 ordinal, $3 parent.
 pub(in crate::catalogue) const ADD_PARENT: &str =
@@ -31,7 +31,8 @@ pub(in crate::catalogue) const REMOVE_IMPORTED: &str = "DELETE FROM imported WHE
 pub(in crate::catalogue) const USERS: &str =
     "SELECT kind || ' `' || name || '` of dataset `' || dataset || '`' FROM ref WHERE version = $1
      UNION ALL SELECT 'version ' || version FROM version_parent WHERE parent = $1
-     UNION ALL SELECT 'the worktree at ' || path FROM worktree WHERE head_version = $1 LIMIT 1";
+     UNION ALL SELECT 'the worktree at ' || path FROM worktree WHERE head_version = $1
+     UNION ALL SELECT 'consumer `' || consumer || '`' FROM consumer_use WHERE version = $1 LIMIT 1";
 
 /// $1 least id, $2 first id past the range, $3 limit.
 pub(in crate::catalogue) const IN_RANGE: &str =

@@ -96,7 +96,7 @@ mod laws {
         let unknown = VersionId::of(b"unknown");
         for (wrong, words) in [
             (moved("b", None, Some(unknown)), "no version"),
-            (Change::VersionAdded { version: unknown }, "not given"),
+            (Change::VersionAdded { version: unknown, dataset: None }, "not given"),
             (Change::Imported { origin: "git".into(), pairs: vec![("a".into(), unknown)] }, "no v"),
             (Change::PacksDropped { packs: vec![pack(9).name] }, "no pack"),
             (Change::DatasetRemoved { dataset: dataset("nope") }, "no dataset"),
@@ -308,7 +308,7 @@ mod laws {
         let first = start(catalogue);
         let (id, record) = version("first", &[]);
         assert_eq!(id, first);
-        let mut again = changes(vec![Change::VersionAdded { version: id }]);
+        let mut again = changes(vec![Change::VersionAdded { version: id, dataset: None }]);
         again.versions.push((id, record));
         catalogue.apply(&again).unwrap();
         assert_eq!(catalogue.all_version_ids().unwrap(), [first]);

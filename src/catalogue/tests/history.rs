@@ -14,7 +14,7 @@ fn graph(links: &[Vec<usize>]) -> (Place, Vec<VersionId>) {
     for (at, parents) in links.iter().enumerate() {
         let parents: Vec<VersionId> = parents.iter().map(|&parent| ids[parent]).collect();
         let (id, record) = version(&format!("version {at}"), &parents);
-        changeset.changes.push(Change::VersionAdded { version: id });
+        changeset.changes.push(Change::VersionAdded { version: id, dataset: None });
         changeset.versions.push((id, record));
         ids.push(id);
     }

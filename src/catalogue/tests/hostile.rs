@@ -66,7 +66,7 @@ fn the_database_of_another_program_is_refused_and_left_alone() {
 fn a_newer_schema_is_refused() {
     let directory = place().close();
     shell(&directory, "PRAGMA user_version = 1000");
-    assert!(matches!(refused(&directory), Error::Newer { found: 1000, known: 1, .. }));
+    assert!(matches!(refused(&directory), Error::Newer { found: 1000, known: 2, .. }));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn every_connection_has_the_settings_that_keep_data() {
         }
         Ok(values)
     });
-    let wanted = ["wal", "2", "1", "1", "0", "1", "10000", "1400137069", "1"];
+    let wanted = ["wal", "2", "1", "1", "0", "1", "10000", "1400137069", "2"];
     assert_eq!(values.unwrap(), wanted);
 }
 
@@ -250,7 +250,7 @@ fn a_chain_of_five_thousand_parents_and_a_cycle_are_walked() {
     let (mut last, mut changeset) = (ids[1], changes(vec![]));
     for at in 0..5000 {
         let (id, record) = version(&format!("long {at}"), &[last]);
-        changeset.changes.push(Change::VersionAdded { version: id });
+        changeset.changes.push(Change::VersionAdded { version: id, dataset: None });
         changeset.versions.push((id, record));
         last = id;
     }

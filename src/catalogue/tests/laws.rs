@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -28,6 +29,7 @@ enum Wish {
     WorktreeGone(u8),
     Import { id: u8, version: u8 },
     Undo(u8),
+    Record { kind: u8, version: u8 },
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -52,6 +54,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => n().prop_map(Wish::WorktreeGone),
         2 => (n(), any::<u8>()).prop_map(|(id, version)| Wish::Import { id, version }),
         1 => n().prop_map(Wish::Undo),
+        4 => (n(), any::<u8>()).prop_map(|(kind, version)| Wish::Record { kind, version }),
     ]
 }
 
@@ -110,14 +113,54 @@ impl World<'_> {
         parents.retain(|id| self.records.contains_key(id));
         parents.dedup();
         let (id, record) = version(&format!("version {}", self.serial), &parents);
+        let record = Version { provenance: self.provenance(parent), ..record };
         self.records.insert(id, record.clone());
         let mut changeset = changes(vec![
-            Change::VersionAdded { version: id },
+            Change::VersionAdded { version: id, dataset: None },
             self.to(RefKind::Branch, branch, Some(id)),
         ]);
         changeset.versions.push((id, record));
         changeset.session_epoch = Some(u64::from(parent % 4));
         changeset
+    }
+
+    fn provenance(&self, seed: u8) -> Provenance {
+        let from = DataRef { dataset: dataset("corpus"), version: self.pick(seed), path: None };
+        let mut provenance = Provenance::default();
+        if seed.is_multiple_of(2) {
+            provenance.sources.push(Source { uri: format!("u:{seed}"), ..Source::default() });
+            provenance.metrics.push(Metric { name: "m".into(), value: 0.5, ..Metric::default() });
+        }
+        if seed.is_multiple_of(3) {
+            let inputs = vec![from.clone(), from.clone()];
+            provenance.steps.push(Step { name: "s".into(), inputs, ..Step::default() });
+            let how = "cherry-pick".into();
+            let other = serde_json::Map::new();
+            provenance.derived_from.push(Derivation { from, how, other });
+        }
+        provenance
+    }
+
+    fn record(&self, kind: u8, version: VersionId) -> Record {
+        let data = format!("corpus@{version}");
+        let (kind, body) = match kind {
+            0 => (RecordKind::Metric, json!({"name": "later", "value": 1.5, "sample_size": 3})),
+            1 => (RecordKind::Step, json!({"name": "s", "inputs": [data], "command": ["a", "b"]})),
+            2 => (RecordKind::Source, json!({"uri": "x:y", "retrieved": "2026-01-01T00:00:00Z"})),
+            3 => (RecordKind::Derivation, json!({"from": data, "how": "inferred"})),
+            4 => {
+                let used = json!([{"data": data, "role": "train"}, {"data": data, "role": "eval"}]);
+                (RecordKind::Consumer, json!({"kind": "model", "uri": null, "used": used}))
+            }
+            _ => (RecordKind::Note, json!({})),
+        };
+        let mut record = Record::new(kind);
+        record.body = body.as_object().unwrap().clone();
+        record.version = (kind != RecordKind::Consumer).then_some(version);
+        record.name = Some(format!("n{}", self.serial % 3));
+        record.text = Some("in words".into());
+        record.value = Some(0.25);
+        record
     }
 
     fn change(&self, wish: &Wish) -> Change {
@@ -157,6 +200,9 @@ impl World<'_> {
                 pairs: vec![(format!("commit {id}"), self.pick(version))],
             },
             Wish::Undo(number) => Change::Undone { number: u64::from(number) },
+            Wish::Record { kind, version } => {
+                Change::Recorded { record: self.record(kind, self.pick(version)) }
+            }
             Wish::Commit { .. } => Change::Undone { number: 0 },
         }
     }

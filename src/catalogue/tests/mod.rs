@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    Author, DatasetName, ManifestId, PackName, Provenance, RefKind, RefName, Time, Version,
-    VersionId,
+    Author, DataRef, DatasetName, Derivation, ManifestId, Metric, PackName, Provenance, Record,
+    RecordKind, RefKind, RefName, Source, Step, Time, Version, VersionId,
 };
 
 /// A catalogue of its own.
@@ -110,8 +110,10 @@ pub(super) fn moved(branch: &str, old: Option<VersionId>, new: Option<VersionId>
 /// A changeset that adds a version and moves `main` to it.
 pub(super) fn commit(message: &str, parent: Option<VersionId>) -> (VersionId, Changeset) {
     let (id, record) = version(message, parent.as_slice());
-    let mut changeset =
-        changes(vec![Change::VersionAdded { version: id }, moved("main", parent, Some(id))]);
+    let mut changeset = changes(vec![
+        Change::VersionAdded { version: id, dataset: None },
+        moved("main", parent, Some(id)),
+    ]);
     changeset.message = Some(message.into());
     changeset.versions.push((id, record));
     (id, changeset)

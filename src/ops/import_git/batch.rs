@@ -362,7 +362,10 @@ impl Writing<'_, '_> {
         let version = self.describe(&prepared.commit, manifest, parents)?;
         let id = self.session.put_version(&version)?;
         self.made.insert(prepared.commit.id, (id, manifest));
-        self.transaction.changes.push(Change::VersionAdded { version: id });
+        self.transaction.changes.push(Change::VersionAdded {
+            version: id,
+            dataset: Some(self.batches.repository.dataset().clone()),
+        });
         self.transaction.versions.push((id, version));
         Ok(id)
     }
@@ -394,7 +397,7 @@ impl Writing<'_, '_> {
         let mut other = serde_json::Map::new();
         let mut say = |key: &str, value: String| other.insert(key.into(), value.into());
         if let Some(directory) = self.batches.directory {
-            say("path", directory.show());
+            say("directory", directory.show());
         }
         if commit.committer.author != commit.author.author {
             say("committer", commit.committer.author.to_string());
@@ -403,7 +406,7 @@ impl Writing<'_, '_> {
             say("committed", commit.committer.time.to_string());
         }
         let revision = Some(commit.id.to_string());
-        let source = Source { uri: self.source.to_owned(), revision, other };
+        let source = Source { uri: self.source.to_owned(), revision, other, ..Source::default() };
         Provenance { sources: vec![source], ..Provenance::default() }
     }
 }
