@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod ingest;
 mod init;
+mod keys;
 mod lock;
 mod maintain;
 mod marks;
@@ -35,6 +36,9 @@ pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
+pub use keys::{
+    KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
+};
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;
