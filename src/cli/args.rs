@@ -121,6 +121,8 @@ verbs! {
     Cat => cat,
     Du => du,
     Export => export,
+    Key => key,
+
     Fsck => fsck,
     Gc => gc,
     Doctor => doctor,

@@ -198,6 +198,7 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::NotMerged { .. } => {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
+        E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }

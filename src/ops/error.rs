@@ -68,6 +68,9 @@ pub enum Error {
         /// Which one.
         name: RefName,
     },
+    /// A key that nobody here has or trusts.
+    #[error("there is no key {0}")]
+    NoKey(crate::sign::KeyId),
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),
@@ -90,6 +93,7 @@ through_repo!(
     crate::catalogue::Error,
     crate::format::Error,
     crate::git::Error,
+    crate::sign::Error,
     crate::store::Error,
     crate::worktree::Error,
     crate::worktree::write::WriteError,

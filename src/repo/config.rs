@@ -30,7 +30,7 @@ impl Config {
     pub(super) const FILE: &str = "config.toml";
     /// The settings there are, each with what it means.
     pub const KEYS: &[(&str, &str)] = &[
-        ("commit.sign", "true to sign every new version"),
+        ("commit.sign", "true to sign every new version and tag"),
         ("core.threads", "threads for long work; all cores if not set"),
         ("user.email", "mail address of the author of new versions"),
         ("user.name", "name of the author of new versions"),
