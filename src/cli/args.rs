@@ -122,6 +122,7 @@ verbs! {
     Du => du,
     Export => export,
     Key => key,
+    Audit => audit,
 
     Fsck => fsck,
     Gc => gc,

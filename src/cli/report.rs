@@ -199,6 +199,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
         E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
+        E::NoCheckpoint { .. } => told(
+            Exit::NOT_FOUND,
+            "no_checkpoint",
+            "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
+        ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }

@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+pub mod audit;
 pub mod bisect;
 pub mod cat;
 pub mod combine;
@@ -24,6 +25,7 @@ pub mod log;
 pub mod ls;
 pub mod merge;
 pub mod operation;
+pub mod outfile;
 pub mod refs;
 pub mod remove;
 pub mod reset;

@@ -4,13 +4,12 @@
 //! small statement that names the version is signed, and kept beside it as a record. The signature
 //! is an SSH signature: `ssh-keygen -Y verify` accepts it without this program.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Error, Result};
+use super::{Result, outfile};
 use crate::catalogue::{Change, RecordFilter, RecordRow};
 use crate::model::{Author, DatasetName, Record, RecordKind, RefName, Time, VersionId};
 use crate::repo::{self, KeyRole, Repository, Signer, TrustedKey, trusted_keys};
@@ -358,30 +357,13 @@ pub fn verify(
         std::fs::create_dir_all(directory).map_err(io)?;
         for one in &signatures {
             let path = directory.join(format!("{}.statement", one.number));
-            write_new(&path, one.statement.as_bytes())?;
+            outfile::write(&path, one.statement.as_bytes())?;
             let signature = directory.join(format!("{}.sig", one.number));
-            write_new(&signature, one.signature.as_bytes())?;
+            outfile::write(&signature, one.signature.as_bytes())?;
             written.extend([path, signature]);
         }
     }
     Ok(Verified { version, ok: is_signed(&signatures), signatures, written })
-}
-
-/// Writes a file that must not be there yet, and whoever reads it can rely on it.
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let written = options.write(true).create_new(true).open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(Error::Refused(format!("{} is there already", path.display())))
-        }
-        written => {
-            Ok(written.map_err(|source| repo::Error::Io { path: path.to_path_buf(), source })?)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Invariant: bytes are durable before anything names them, names are withdrawn before bytes are
 //! deleted; every change of the catalogue goes through [`Repository::transact`].
 
+mod checkpoints;
 mod config;
 mod content;
 mod counts;
@@ -30,6 +31,7 @@ mod survey;
 mod trace;
 mod update;
 
+pub use checkpoints::CheckpointFile;
 pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
