@@ -201,19 +201,19 @@ fn hand_out(context: &Context, output: Option<&Path>) -> Outcome {
     let exported = export(&repository, &mut out).map_err(Failure::from)?;
     let done = Written { file, exported: &exported };
     context.done("audit.export", &done, |out| {
-        writeln!(out, "Wrote {} to {}", entries(exported.entries), done.file.display())
+        writeln!(out, "Wrote {} to {}", entries(exported.entries), output.display())
     })?;
     Ok(Exit::DONE)
 }
 
 fn sign(context: &Context, output: Option<&Path>, key: Option<&str>, dry_run: bool) -> Outcome {
     let repository = context.open_to_write(dry_run)?;
-    let output = output.map(|path| context.directory.join(path));
-    if let Some(there) = output.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+    let file = output.map(|path| context.directory.join(path));
+    if let Some(there) = file.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Failure::Usage(format!("{} is there already", there.display())));
     }
     let made: Made = checkpoint(&repository, key, dry_run).map_err(Failure::from)?;
-    if let (Some(path), Some(note)) = (&output, &made.note) {
+    if let (Some(path), Some(note)) = (&file, &made.note) {
         outfile::write(path, note.as_bytes()).map_err(Failure::from)?;
     }
     if !made.trusted {
@@ -222,7 +222,7 @@ fn sign(context: &Context, output: Option<&Path>, key: Option<&str>, dry_run: bo
             made.key, made.key
         ));
     }
-    context.done("audit.checkpoint", &made, |out| match (&made.note, &output) {
+    context.done("audit.checkpoint", &made, |out| match (&made.note, output) {
         (Some(note), None) => out.write_all(note.as_bytes()),
         (Some(_), Some(path)) => {
             writeln!(out, "Signed {}: {}", entries(made.size), path.display())
@@ -248,7 +248,7 @@ fn make_proof(context: &Context, number: u64, output: Option<&Path>) -> Outcome 
         outfile::write(path, proof.text.as_bytes()).map_err(Failure::from)?;
     }
     let done = Proved { proof: &proof, file, text: &proof.text };
-    context.show("audit.prove", &done, |out| match &done.file {
+    context.show("audit.prove", &done, |out| match output {
         Some(path) => writeln!(
             out,
             "Wrote the proof of entry {} under a checkpoint of {}: {}",
