@@ -7,7 +7,7 @@ use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
 use super::signature::{self, Signing};
-use super::stage::stage;
+use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::format::manifest;
@@ -121,13 +121,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     let Some((id, version, counts, taken)) = done.take() else {
         return Err(Error::NothingToCommit);
     };
-    let mut failed = Vec::new();
-    if let Some(taken) = &taken {
-        taken.keep_index(repository);
-        failed.extend(taken.failed.iter().map(Problem::failed));
-        let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
-        failed.extend(hidden.map(Problem::odd));
-    }
+    let failed = taken.map_or_else(Vec::new, |taken| left_out(repository, &taken));
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
@@ -153,6 +147,13 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         signed_by,
         dry_run,
     })
+}
+
+/// Brings the index up, and tells what could not be staged.
+fn left_out(repository: &Repository, taken: &Staged) -> Vec<Problem> {
+    taken.keep_index(repository);
+    let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
+    taken.failed.iter().map(Problem::failed).chain(hidden.map(Problem::odd)).collect()
 }
 
 fn refuse_conflicts(options: &CommitOptions, operation: Option<&Operation>) -> Result<()> {

@@ -8,8 +8,8 @@ use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{Provenance, RefKind, RefName, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::model::{DatasetName, Provenance, RefKind, RefName, Version, VersionId};
+use crate::repo::{self, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -76,24 +76,7 @@ pub fn rollback(
             }
             return Ok((transaction, id));
         }
-        let id = session.put_version(&version)?;
-        let moved = Change::RefMoved {
-            dataset: dataset.clone(),
-            kind: RefKind::Branch,
-            name: name.clone(),
-            old: Some(from),
-            new: Some(id),
-            annotation: None,
-        };
-        let mut changes = vec![
-            Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
-            moved,
-        ];
-        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
-            changes.push(signature::of_version(repository, &signer, &id)?);
-        }
-        let versions = vec![(id, version)];
-        Ok((Transaction { changes, versions, state: None }, id))
+        record_beside(session, &dataset, name, from, version)
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
@@ -101,4 +84,30 @@ pub fn rollback(
     upkeep(repository);
     done.version = Some(version);
     Ok(done)
+}
+
+/// Stores `version` and moves a branch to it that the worktree is not on.
+fn record_beside(
+    session: &Session<'_>,
+    dataset: &DatasetName,
+    name: &RefName,
+    from: VersionId,
+    version: Version,
+) -> repo::Result<(Transaction, VersionId)> {
+    let repository = session.repository();
+    let id = session.put_version(&version)?;
+    let moved = Change::RefMoved {
+        dataset: dataset.clone(),
+        kind: RefKind::Branch,
+        name: name.clone(),
+        old: Some(from),
+        new: Some(id),
+        annotation: None,
+    };
+    let added = Change::VersionAdded { version: id, dataset: Some(dataset.clone()) };
+    let mut changes = vec![added, moved];
+    if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+        changes.push(signature::of_version(repository, &signer, &id)?);
+    }
+    Ok((Transaction { changes, versions: vec![(id, version)], state: None }, id))
 }
