@@ -308,6 +308,14 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
             told(Exit::TRY_AGAIN, "uncertain", "look with `stem log` whether it was done")
         }
         E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
+        E::BadQuestion { .. } => told(
+            Exit::USAGE,
+            "bad_query",
+            "docs/catalogue.md, \"Views\", lists what can be asked; `stem query --views` too",
+        ),
+        E::TooSlow { .. } => {
+            told(Exit::USAGE, "too_slow", "ask for less, or give it longer with `--timeout`")
+        }
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
