@@ -369,7 +369,10 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<bool> {
             .map_err(failed(doing))?;
         return Ok(format == FORMAT);
     }
-    sqlx::raw_sql(sql::contents::MAKE).execute(&mut *change).await.map_err(failed("make the index"))?;
+    sqlx::raw_sql(sql::contents::MAKE)
+        .execute(&mut *change)
+        .await
+        .map_err(failed("make the index"))?;
     change.commit().await.map_err(failed("make the index"))?;
     Ok(true)
 }

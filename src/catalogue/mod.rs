@@ -38,6 +38,6 @@ pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use query::{Answer, QueryLimits};
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow, ConsumerRow};
+pub use records::{ConsumerRow, Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

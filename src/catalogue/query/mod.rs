@@ -65,7 +65,9 @@ impl Catalogue {
             let columns = columns(connection, statement).await.map_err(|e| told(e, limits))?;
             // One more row than wanted says that there are more.
             let bounded = match nests {
-                true => format!("SELECT * FROM ({statement}\n) LIMIT {}", limits.rows.saturating_add(1)),
+                true => {
+                    format!("SELECT * FROM ({statement}\n) LIMIT {}", limits.rows.saturating_add(1))
+                }
                 false => statement.to_owned(),
             };
             let rows = all(connection, bounded).await.map_err(|e| told(e, limits))?;
@@ -130,7 +132,9 @@ async fn all(
 fn told(error: sqlx::Error, limits: QueryLimits) -> Error {
     match primary_code(&error) {
         Some(9) => Error::TooSlow { seconds: limits.seconds },
-        Some(8) => Error::BadQuestion { problem: "the question would write, and is refused".into() },
+        Some(8) => {
+            Error::BadQuestion { problem: "the question would write, and is refused".into() }
+        }
         // What SQLite says of a statement that it does not understand or cannot answer.
         Some(1 | 7 | 18 | 20 | 23 | 25) => {
             let problem = match error.as_database_error() {

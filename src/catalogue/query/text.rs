@@ -32,8 +32,23 @@ pub(super) enum Kind {
 const ASKING: [&str; 4] = ["select", "with", "values", "explain"];
 /// Words that stand in no answer.
 const DOING: [&str; 18] = [
-    "insert", "update", "delete", "create", "drop", "alter", "attach", "detach", "pragma", "vacuum",
-    "reindex", "analyze", "begin", "commit", "rollback", "savepoint", "release",
+    "insert",
+    "update",
+    "delete",
+    "create",
+    "drop",
+    "alter",
+    "attach",
+    "detach",
+    "pragma",
+    "vacuum",
+    "reindex",
+    "analyze",
+    "begin",
+    "commit",
+    "rollback",
+    "savepoint",
+    "release",
     "load_extension",
 ];
 
@@ -306,7 +321,10 @@ mod tests {
         }
         assert_eq!(condition("author = 'A)'").unwrap(), "author = 'A)'");
         let text = condition("metric.\"it's\" > 1 and x.metric.y < 2").unwrap();
-        assert!(text.contains("m.name = 'it''s'") && text.ends_with(" and x.metric.y < 2"), "{text}");
+        assert!(
+            text.contains("m.name = 'it''s'") && text.ends_with(" and x.metric.y < 2"),
+            "{text}"
+        );
         assert!(text.starts_with("(SELECT") && text.contains("LIMIT 1) > 1"), "{text}");
     }
 }

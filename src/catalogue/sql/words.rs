@@ -10,13 +10,11 @@ pub(in crate::catalogue) const INDEX: &str =
     "INSERT INTO words_index (rowid, text) VALUES ($1, $2)";
 
 /// $1 version. Takes what a version says of itself out of the index; before [`FORGET`].
-pub(in crate::catalogue) const UNINDEX: &str =
-    "INSERT INTO words_index (words_index, rowid, text)
+pub(in crate::catalogue) const UNINDEX: &str = "INSERT INTO words_index (words_index, rowid, text)
      SELECT 'delete', id, text FROM words WHERE version = $1 AND number = 0";
 
 /// $1 version.
-pub(in crate::catalogue) const FORGET: &str =
-    "DELETE FROM words WHERE version = $1 AND number = 0";
+pub(in crate::catalogue) const FORGET: &str = "DELETE FROM words WHERE version = $1 AND number = 0";
 
 /// $1 what to look for, $2 kind or null, $3 limit; the best first.
 pub(in crate::catalogue) const SEARCH: &str =
