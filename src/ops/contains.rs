@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Error, Result};
 use crate::catalogue::{self, ContentIndex, Held, Holder, VersionRow};
 use crate::format::manifest;
-use crate::model::{DatasetName, FileId, RefKind, RefName, RepoPath, VersionId};
+use crate::model::{DatasetName, FileId, ManifestId, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Nodes, Repository, hash_any};
 
 /// So many rows are kept in memory before they are written.
@@ -262,7 +262,8 @@ fn add_versions(
     rows.sort_unstable_by_key(|row| (row.generation, row.id));
     rows.dedup_by_key(|row| row.id);
     progress.begin("Indexing contents", Some(rows.len() as u64), None);
-    let mut filler = Filler { index, rows: Vec::new(), written: 0, versions: 0 };
+    let manifests = rows.iter().map(|row| (row.id, row.manifest)).collect();
+    let mut filler = Filler { index, manifests, rows: Vec::new(), written: 0, versions: 0 };
     let nodes = repository.nodes();
     for row in &rows {
         filler.version(repository, &nodes, row)?;
@@ -275,6 +276,8 @@ fn add_versions(
 /// Writes in large pieces and keeps them now and then, so that what is done stays done.
 struct Filler<'a> {
     index: &'a ContentIndex,
+    /// Of the versions that are being added.
+    manifests: HashMap<VersionId, ManifestId>,
     rows: Vec<Held>,
     written: usize,
     versions: usize,
@@ -289,7 +292,10 @@ impl Filler<'_> {
     ) -> Result<()> {
         let Some(number) = self.index.add_version(row)? else { return Ok(()) };
         let before = match row.parents.first() {
-            Some(parent) => repository.manifest_of(parent)?,
+            Some(parent) => match self.manifests.get(parent) {
+                Some(manifest) => *manifest,
+                None => repository.manifest_of(parent)?,
+            },
             None => manifest::empty().0,
         };
         for change in manifest::diff(nodes, &before, &row.manifest)? {
