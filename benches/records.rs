@@ -2,7 +2,10 @@
 //!
 //!   cargo bench --bench records -- [VERSIONS DATASETS EDGES [DIRECTORY]]
 //!
-//! Without numbers: 10,000 versions in 1,000 datasets with 200,000 lineage edges, the size that is
+//!   cargo bench --bench records -- files [FILES]
+//!
+//! The second form indexes one version of so many files (a million if not said) and tells the
+//! greatest memory. The first, without numbers: 10,000 versions in 1,000 datasets with 200,000 lineage edges, the size that is
 //! promised. Half of the versions stand in one line of the first dataset, the rest is spread evenly;
 //! each has 50 files, one of them its own and one that every version has. The repository is made
 //! in a temporary directory, or in DIRECTORY, where a second run finds it again (for `stem` itself
@@ -38,6 +41,9 @@ struct Size {
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if words.first().is_some_and(|word| word == "files") {
+        return one_large_version(words.get(1).map_or(Ok(1_000_000), |word| word.parse())?);
+    }
     let number = |at: usize, least: u64| -> Outcome<u64> {
         Ok(words.get(at).map_or(Ok(least), |word| word.parse())?)
     };
@@ -123,6 +129,71 @@ fn generate(root: &Path, size: &Size) -> Outcome<()> {
         at = end;
     }
     consumers(&repository, &made, size)
+}
+
+/// The listing is made as a stream, so the greatest memory is that of the index or of the session.
+fn one_large_version(files: u64) -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    let root = scratch.path().join("bench");
+    repo::init(&root, &InitOptions::default(), environment()?)?;
+    let repository = Repository::open_to_write(&root, environment()?)?;
+    repository.transact("bench", "files", None, |session| {
+        let mut failed = None;
+        let entries = (0..files).map_while(|at| {
+            let path = format!("shard-{:04}/part-{:07}.jsonl", at / 1000, at);
+            let file = FileId::of(&at.to_le_bytes());
+            let file = FileRef { mode: Mode::File, size: 8, file };
+            match RepoPath::new(path.as_bytes()) {
+                Ok(path) => Some(Entry { path, file }),
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
+            }
+        });
+        let manifest = session.build_manifest(entries)?;
+        if let Some(error) = failed {
+            return Err(bad(error.into()));
+        }
+        let version = Version {
+            format: 1,
+            manifest,
+            files,
+            bytes: files * 8,
+            parents: Vec::new(),
+            author: repository.author()?,
+            time: repository.now(),
+            utc_offset_minutes: None,
+            message: "many".into(),
+            provenance: Provenance::default(),
+        };
+        let id = session.put_version(&version)?;
+        let changes = vec![Change::VersionAdded { version: id, dataset: None }];
+        Ok((Transaction { changes, versions: vec![(id, version)], state: None }, ()))
+    })?;
+    memory("made");
+    let asked = [FileId::of(&(files / 2).to_le_bytes()).to_hex()];
+    let begun = Instant::now();
+    contains(&repository, Path::new("."), &asked)?;
+    line(&format!("contains, the first time, {files} files"), begun.elapsed(), None);
+    memory("indexed");
+    let begun = Instant::now();
+    contains(&repository, Path::new("."), &asked)?;
+    line("contains, afterwards", begun.elapsed(), None);
+    let bytes = repository.place.contents().metadata()?.len();
+    line_of(&format!("contains.db: {} MB", bytes / 1_000_000));
+    Ok(())
+}
+
+fn memory(what: &str) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: unknown");
+    line_of(&format!("{what}: {peak}"));
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn line_of(text: &str) {
+    println!("{text}");
 }
 
 fn bad(error: Box<dyn std::error::Error>) -> repo::Error {
@@ -271,6 +342,9 @@ fn measure(repository: &Repository, size: &Size) -> Outcome<()> {
         limit,
         ..LogOptions::default()
     };
+    let all = LogOptions { revisions: vec!["d0@main".into()], ..LogOptions::default() };
+    let took = median(|| log(repository, &all).map(drop).map_err(Into::into))?;
+    line("log, without a condition", took, None);
     let condition =
         LogFilter { condition: Some("metric.accuracy > 0.9".into()), ..LogFilter::default() };
     let took = median(|| {

@@ -118,3 +118,40 @@ fn questions_see_the_tables_as_they_are() {
     let none = place.catalogue.versions_where("metric.other >= 0", limits).unwrap();
     assert_eq!(none, []);
 }
+
+/// A catalogue of before has its words indexed when it is brought up to date.
+#[test]
+fn the_words_of_an_older_schema_are_found() {
+    let (place, ids) = with_versions(3);
+    place.catalogue.apply(&changes(vec![note("half of it is empty", Some(ids[0]))])).unwrap();
+    let directory = place.close();
+    let views = [
+        "datasets",
+        "versions",
+        "parents",
+        "branches",
+        "tags",
+        "ref_moves",
+        "sources",
+        "steps",
+        "metrics",
+        "latest_metrics",
+        "derivations",
+        "consumers",
+        "uses",
+        "notes",
+        "records",
+        "journal_entries",
+    ];
+    let drops: String = views.iter().map(|view| format!("DROP VIEW {view};")).collect();
+    let text = format!(
+        "{drops} DROP TABLE words_index; DROP TABLE words;
+         DELETE FROM _sqlx_migrations WHERE version = 4; PRAGMA user_version = 2"
+    );
+    journal::shell(&directory, text.leak());
+    let catalogue = Catalogue::open(&directory.path().join("catalogue.db")).unwrap();
+    assert_eq!(kinds(&catalogue, "version 2"), ["message"]);
+    assert_eq!(kinds(&catalogue, "half"), ["note"]);
+    let answer = catalogue.query("SELECT count(*) FROM notes", QueryLimits::default()).unwrap();
+    assert_eq!(answer.rows, [[json!(1)]]);
+}
