@@ -13,6 +13,7 @@ mod effects;
 mod error;
 mod history;
 mod journal;
+mod lineage;
 mod open;
 mod platform;
 mod read;
@@ -31,6 +32,7 @@ pub use change::{
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
+pub use lineage::{Found, KnownVersion, Link, Linked, Seeds, Toward};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};

@@ -171,6 +171,11 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
         E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::NoTarget(_) => told(
+            Exit::NOT_FOUND,
+            "no_target",
+            "name a revision, `rev:path`, 64 digits, a source's URI or `consumer:NAME`",
+        ),
         E::Ignored(_) => told(Exit::USAGE, "ignored", "use `--force` to add it all the same"),
         E::Path(_) => told(Exit::USAGE, "bad_path", ""),
         E::Name(_) => told(Exit::USAGE, "bad_name", "names follow the rules of Git's"),

@@ -68,6 +68,9 @@ pub enum Error {
         /// Which one.
         name: RefName,
     },
+    /// Nothing in the store is called so.
+    #[error("no version, path, file, source, step or consumer is called `{}`", .0.escape_debug())]
+    NoTarget(String),
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),

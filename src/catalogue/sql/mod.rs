@@ -5,6 +5,7 @@
 //! Invariant: nothing that a user wrote is ever part of a statement's text.
 
 pub(super) mod journal;
+pub(super) mod lineage;
 pub(super) mod names;
 pub(super) mod packs;
 pub(super) mod records;
