@@ -117,6 +117,7 @@ verbs! {
     Bisect => bisect,
     Import => import,
     Reflog => reflog,
+    Lineage => lineage,
     Ls => ls,
     Cat => cat,
     Du => du,

@@ -9,6 +9,7 @@ mod args;
 mod context;
 mod exit;
 mod graph;
+mod output;
 mod progress;
 mod report;
 mod text;

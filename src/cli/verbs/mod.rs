@@ -17,6 +17,7 @@ pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;
