@@ -11,6 +11,7 @@ mod exit;
 mod graph;
 mod output;
 mod progress;
+mod provenance;
 mod report;
 mod text;
 mod tour;

@@ -91,6 +91,9 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         return preview(repository, options, operation.as_ref(), message);
     }
     let subject = subject(repository);
+    let mut provenance = options.provenance.clone();
+    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -105,7 +108,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         if unchanged && !options.allow_empty && operation.is_none() {
             return Ok((Transaction::default(), None));
         }
-        let version = describe(session, manifest, parents, &message, &options.provenance)?;
+        let version = describe(session, manifest, parents, &message, &provenance)?;
         let (transaction, id) = record(session, &version)?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))

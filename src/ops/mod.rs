@@ -24,6 +24,7 @@ pub mod log;
 pub mod ls;
 pub mod merge;
 pub mod operation;
+pub mod provenance;
 pub mod refs;
 pub mod remove;
 pub mod reset;

@@ -81,5 +81,9 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
        AND ($4 IS NULL OR name = $4) AND ($5 IS NULL OR file = $5) AND number >= $6
      ORDER BY number, ordinal LIMIT $7";
 
+/// $1 version: what it was made from, besides its parents.
+pub(in crate::catalogue) const MADE_FROM: &str =
+    "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
+
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
