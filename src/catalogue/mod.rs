@@ -9,6 +9,7 @@
 mod apply;
 mod change;
 mod check;
+mod contents;
 mod effects;
 mod error;
 mod history;
@@ -16,6 +17,7 @@ mod journal;
 mod lineage;
 mod open;
 mod platform;
+mod query;
 mod read;
 mod records;
 mod replay;
@@ -29,13 +31,15 @@ pub use change::{
     Annotation, Applied, Change, Changeset, Head, PackKind, PackRecord, PackState, WorktreeId,
     WorktreeIdError, WorktreeState,
 };
+pub use contents::{ContentIndex, Held, Holder};
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
 pub use lineage::{Found, KnownVersion, Link, Linked, Seeds, Toward};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
+pub use query::{Answer, QueryLimits};
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{RecordFilter, RecordRow};
+pub use records::{ConsumerRow, Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

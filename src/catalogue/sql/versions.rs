@@ -94,3 +94,7 @@ pub(in crate::catalogue) const UNNOTE_IMPORTED: &str =
 /// $1 origin.
 pub(in crate::catalogue) const IMPORTED: &str =
     "SELECT foreign_id, version FROM imported WHERE origin = $1 ORDER BY foreign_id";
+
+/// $1 a JSON array of versions (`json_array_elements_text` in PostgreSQL).
+pub(in crate::catalogue) const DATASETS_OF: &str = "SELECT id, dataset FROM version
+     WHERE id IN (SELECT value FROM json_each($1)) AND dataset IS NOT NULL";
