@@ -106,7 +106,7 @@ pub enum Linked {
 
 /// What a walk has found: every version that it reaches, and what they say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Walked {
     /// The versions; one may stand here more than once.
     pub versions: Vec<KnownVersion>,
     /// What they and records say; one may stand here more than once.
@@ -130,7 +130,7 @@ fn time(seconds: Option<i64>) -> Result<Option<Time>> {
     seconds.map(|seconds| moment("a time", seconds)).transpose()
 }
 
-impl Found {
+impl Walked {
     fn add(&mut self, row: Row) -> Result<()> {
         let (tag, version, number, ordinal, other, name, extra, at, said) = row;
         let missing = || Error::BadRow { what: format!("a row of lineage ({tag}) lacks a part") };
@@ -189,7 +189,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// When the tables cannot be read.
-    pub fn walk(&self, seeds: &Seeds, toward: Toward, depth: Option<u32>) -> Result<Found> {
+    pub fn walk(&self, seeds: &Seeds, toward: Toward, depth: Option<u32>) -> Result<Walked> {
         let short = depth.filter(|depth| *depth <= SHORT);
         let text = match (toward, short) {
             (Toward::Origins, None) => sql::lineage::UP,
@@ -201,7 +201,7 @@ impl Catalogue {
         if batches.is_empty() {
             batches.push(&[]);
         }
-        let mut found = Found::default();
+        let mut found = Walked::default();
         let rows: Vec<Row> = self.snapshot(async |connection| {
             let mut rows = Vec::new();
             for batch in batches {

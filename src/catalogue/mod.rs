@@ -35,7 +35,7 @@ pub use contents::{ContentIndex, Held, Holder};
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
-pub use lineage::{Found, KnownVersion, Link, Linked, Seeds, Toward};
+pub use lineage::{KnownVersion, Link, Linked, Seeds, Toward, Walked};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use query::{Answer, QueryLimits};

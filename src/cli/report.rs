@@ -174,9 +174,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
         E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
-        E::NoTarget(_) => told(
+        E::NoNode(_) => told(
             Exit::NOT_FOUND,
-            "no_target",
+            "no_node",
             "name a revision, `rev:path`, 64 digits, a source's URI or `consumer:NAME`",
         ),
         E::Ignored(_) => told(Exit::USAGE, "ignored", "use `--force` to add it all the same"),
@@ -390,10 +390,7 @@ fn tell_git(error: &git::Error) -> Told {
         E::Missing { .. } | E::Damaged { .. } => {
             told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
         }
-        E::Config { .. }
-        | E::References { .. }
-        | E::IgnoreFile { .. }
-        | E::Status { .. } => {
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
             told(Exit::DAMAGED, "git", "")
         }
         E::Id { .. } => told(Exit::USAGE, "bad_id", ""),

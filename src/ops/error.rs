@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// Nothing in the store is called so.
     #[error("no version, path, file, source, step or consumer is called `{}`", .0.escape_debug())]
-    NoTarget(String),
+    NoNode(String),
     /// Metadata that is not as it must be.
     #[error("the metadata of {what} cannot be taken: {}", list_flaws(flaws))]
     Metadata {

@@ -28,7 +28,7 @@ pub use prov::prov;
 pub use text::text;
 
 use super::Result;
-use crate::catalogue::{Found, Seeds, Toward};
+use crate::catalogue::{Seeds, Toward, Walked};
 use crate::model::Time;
 use crate::repo::Repository;
 
@@ -53,7 +53,7 @@ pub struct Question {
 ///
 /// # Errors
 ///
-/// [`super::Error::NoTarget`] and the errors of revisions if nothing is called so.
+/// [`super::Error::NoNode`] and the errors of revisions if nothing is called so.
 pub fn lineage(repository: &Repository, question: &Question) -> Result<Graph> {
     let targets = target::find(repository, &question.target)?;
     around(repository, &targets, question)
@@ -85,7 +85,7 @@ fn walk(
     targets: &[NodeId],
     toward: Toward,
     depth: Option<u32>,
-) -> Result<Found> {
+) -> Result<Walked> {
     let mut seeds = Seeds::default();
     let mut others = Vec::new();
     for target in targets {
@@ -102,7 +102,7 @@ fn walk(
     if !seeds.versions.is_empty() {
         others.push(seeds);
     }
-    let mut all = Found::default();
+    let mut all = Walked::default();
     for seeds in others {
         let found = repository.catalogue.walk(&seeds, toward, depth)?;
         all.versions.extend(found.versions);

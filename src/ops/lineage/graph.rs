@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::presence::Presences;
-use crate::catalogue::{Found, KnownVersion, Link, Linked, Toward};
+use crate::catalogue::{KnownVersion, Link, Linked, Toward, Walked};
 use crate::model::{DatasetName, Time, VersionId};
 
 /// How many characters of a message stand in a label.
@@ -208,7 +208,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(found: Found, as_of: Option<Time>) -> Self {
+    pub(super) fn new(found: Walked, as_of: Option<Time>) -> Self {
         let late = |time: Option<Time>| as_of.is_some_and(|then| time.is_some_and(|t| t > then));
         let unknown = found.versions.iter().filter(|v| late(v.known)).map(|v| v.id).collect();
         let mut this = Self {

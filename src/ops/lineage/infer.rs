@@ -62,7 +62,7 @@ pub fn infer(repository: &Repository, revision: &str, dry_run: bool) -> Result<I
     let own = datasets.of(&found.version).unwrap_or(found.dataset);
     let known = related(repository, &found.version)?;
     let row = all.iter().find(|row| row.id == found.version);
-    let row = row.ok_or_else(|| Error::NoTarget(revision.to_owned()))?;
+    let row = row.ok_or_else(|| Error::NoNode(revision.to_owned()))?;
     let earlier: Vec<(&VersionRow, DatasetName)> = datasets.before(&all, row, &own);
     let mut origins: BTreeMap<VersionId, Origin> = BTreeMap::new();
     let mut looked_at = 0;

@@ -13,10 +13,10 @@ use crate::repo::{self, Nodes, Repository, split_path};
 ///
 /// # Errors
 ///
-/// [`Error::NoTarget`] if nothing is called so, or what is wrong with the revision.
+/// [`Error::NoNode`] if nothing is called so, or what is wrong with the revision.
 pub(super) fn find(repository: &Repository, text: &str) -> Result<Vec<NodeId>> {
     let catalogue = &repository.catalogue;
-    let none = || Error::NoTarget(text.to_owned());
+    let none = || Error::NoNode(text.to_owned());
     if let Some(name) = text.strip_prefix("consumer:") {
         let found = catalogue.has_consumer(name)?.then(|| NodeId::Consumer(name.to_owned()));
         return found.map(|node| vec![node]).ok_or_else(none);
@@ -56,7 +56,7 @@ fn by_digits(repository: &Repository, id: VersionId, text: &str) -> Result<Vec<N
     }
     let found = introducers(repository, &FileId::from_bytes(*id.as_bytes()))?;
     if found.is_empty() {
-        return Err(Error::NoTarget(text.to_owned()));
+        return Err(Error::NoNode(text.to_owned()));
     }
     Ok(found.into_iter().map(NodeId::Version).collect())
 }
