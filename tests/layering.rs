@@ -64,6 +64,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("serde", EVERYWHERE),
     ("serde_json", &["model", "format", "catalogue", "worktree", "table", "repo", "ops", "cli"]),
     ("serde_json_canonicalizer", &["format", "catalogue"]),
+    ("sha2", &["repo"]),
     ("signal_hook", &["cli"]),
     ("spdx", &["ops"]),
     ("sqlx", &["catalogue"]),

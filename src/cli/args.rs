@@ -120,6 +120,7 @@ verbs! {
     Import => import,
     Reflog => reflog,
     Lineage => lineage,
+    Card => card,
     Ls => ls,
     Cat => cat,
     Du => du,

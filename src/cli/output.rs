@@ -1,6 +1,6 @@
 //! Documents that are made to be handed over: to a file that the user names, or to the screen.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -20,13 +20,18 @@ pub(crate) fn deliver<T: Serialize>(
         return context.show_exactly(verb, data, |out| out.write_all(text.as_bytes()));
     };
     let path = context.directory.join(file);
-    write(&path, text.as_bytes()).map_err(|source| {
-        Failure::Repo(stemmata::repo::Error::Io { path: path.clone(), source })
+    write(&path, text.as_bytes()).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::Usage(format!("{} is there already", path.display()))
+        }
+        _ => Failure::Repo(stemmata::repo::Error::Io { path: path.clone(), source }),
     })?;
     context.done(verb, data, |out| writeln!(out, "Wrote {}", path.display()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the file that the user named, overwritten like >")]
+/// Makes the file; what is there already is left alone.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    std::fs::write(path, bytes)
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

@@ -18,6 +18,7 @@ mod target;
 mod text;
 
 pub use details::{ConsumerDetails, Details, VersionDetails, details};
+pub(super) use details::{recorded, said};
 pub use dot::dot;
 pub use graph::{Edge, Graph, Node, NodeId, NodeKind, Relation};
 pub use infer::{Inferred, Origin, infer};

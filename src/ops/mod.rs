@@ -6,6 +6,7 @@
 
 pub mod add;
 pub mod bisect;
+pub mod card;
 pub mod cat;
 pub mod combine;
 pub mod commit;

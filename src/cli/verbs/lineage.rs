@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
-    /// Write to FILE and not to the screen
+    /// Write to FILE, which must not be there, and not to the screen
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Look for origins that nobody declared, and record them

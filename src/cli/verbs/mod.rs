@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod bisect;
 pub(crate) mod branch;
+pub(crate) mod card;
 pub(crate) mod cat;
 pub(crate) mod cherry_pick;
 pub(crate) mod commit;

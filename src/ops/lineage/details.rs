@@ -89,7 +89,7 @@ pub fn details(repository: &Repository, graph: &Graph, as_of: Option<Time>) -> R
 }
 
 /// What was recorded of a version up to `as_of`, oldest first.
-pub(crate) fn recorded(
+pub(in crate::ops) fn recorded(
     repository: &Repository,
     id: &VersionId,
     as_of: Option<Time>,
@@ -101,7 +101,7 @@ pub(crate) fn recorded(
 }
 
 /// The body of a record, if it is of that kind.
-pub(crate) fn said<T: DeserializeOwned>(row: &RecordRow, kind: RecordKind) -> Option<T> {
+pub(in crate::ops) fn said<T: DeserializeOwned>(row: &RecordRow, kind: RecordKind) -> Option<T> {
     let body = (row.record.kind == kind).then(|| Value::Object(row.record.body.clone()))?;
     serde_json::from_value(body).ok()
 }

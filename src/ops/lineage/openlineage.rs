@@ -79,13 +79,7 @@ impl<'a> Teller<'a> {
     fn dataset(&self, id: &NodeId, part: facets::Part) -> Value {
         match id {
             NodeId::Source(uri) => facets::source(uri, self.details.sources.get(id)),
-            _ => {
-                let node = self.graph.node(id);
-                let first = self.origins_of(id).all(|(relation, _)| {
-                    relation != Relation::DerivedFrom && relation != Relation::Generated
-                });
-                facets::version(self.details, id, node, first, part)
-            }
+            _ => facets::version(self.details, id, self.graph.node(id), part),
         }
     }
 

@@ -1,8 +1,11 @@
 //! What a user names: revisions, paths, files, sources, consumers, steps.
 
+use std::collections::BTreeSet;
+
 use super::NodeId;
-use crate::format::manifest::{self, diff};
-use crate::model::{FileId, FileRef, ManifestId, VersionId};
+use crate::format::manifest;
+use crate::model::{FileId, ManifestId, VersionId};
+use crate::ops::contains::holders;
 use crate::ops::{Error, Result};
 use crate::repo::{self, Nodes, Repository, split_path};
 
@@ -61,22 +64,16 @@ fn by_digits(repository: &Repository, id: VersionId, text: &str) -> Result<Vec<N
     Ok(found.into_iter().map(NodeId::Version).collect())
 }
 
-/// The versions that list this content at a path where their first parent does not.
+/// The versions that have this content and whose parents do not.
 fn introducers(repository: &Repository, file: &FileId) -> Result<Vec<VersionId>> {
-    let nodes = repository.nodes();
-    let mut found = Vec::new();
-    for version in repository.catalogue.all_versions()? {
-        let before = first_parent(repository, version.parents.first())?;
-        let holds = |file_ref: &Option<FileRef>| file_ref.is_some_and(|one| one.file == *file);
-        for change in diff(&nodes, &before, &version.manifest)? {
-            let change = change?;
-            if holds(&change.new) && !holds(&change.old) {
-                found.push(version.id);
-                break;
-            }
-        }
-    }
-    Ok(found)
+    let holders: BTreeSet<VersionId> =
+        holders(repository, file)?.into_iter().map(|holder| holder.version).collect();
+    let ids: Vec<VersionId> = holders.iter().copied().collect();
+    let parents = repository.catalogue.parents(&ids)?;
+    let brought = |id: &VersionId| {
+        parents.get(id).is_none_or(|parents| !parents.iter().any(|one| holders.contains(one)))
+    };
+    Ok(ids.into_iter().filter(brought).collect())
 }
 
 /// The listing of a version's first parent; the empty one where there is none.

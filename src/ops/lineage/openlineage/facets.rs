@@ -71,19 +71,14 @@ fn version_facet(version: &str) -> Value {
 }
 
 /// A version as a dataset.
-pub(super) fn version(
-    details: &Details,
-    id: &NodeId,
-    node: Option<&Node>,
-    first: bool,
-    part: Part,
-) -> Value {
+pub(super) fn version(details: &Details, id: &NodeId, node: Option<&Node>, part: Part) -> Value {
     let name = node.and_then(|node| node.dataset.as_ref());
     let name = name.map_or("unknown", |name| name.as_str());
     let mut facets = Map::new();
     facets.insert("version".into(), version_facet(&id.to_string()));
     let gone = node.and_then(|node| node.presence.as_deref()).is_some_and(|it| it != "present");
-    let change = match (gone, first) {
+    let parents = details.versions.get(id).map_or(0, |known| known.version.parents.len());
+    let change = match (gone, parents == 0) {
         (true, _) => "DROP",
         (false, true) => "CREATE",
         (false, false) => "ALTER",
