@@ -22,11 +22,11 @@ pub(crate) fn deliver<T: Serialize>(
     let path = context.directory.join(file);
     write(&path, text.as_bytes()).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{} is there already", path.display()))
+            Failure::Usage(format!("{} is there already", file.display()))
         }
         _ => Failure::Repo(stemmata::repo::Error::Io { path: path.clone(), source }),
     })?;
-    context.done(verb, data, |out| writeln!(out, "Wrote {}", path.display()))
+    context.done(verb, data, |out| writeln!(out, "Wrote {}", file.display()))
 }
 
 /// Makes the file; what is there already is left alone.

@@ -9,9 +9,11 @@ mod markdown;
 pub use croissant::croissant;
 pub use markdown::markdown;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::lineage::{Graph, Question, around, recorded, said};
+use super::lineage::{Graph, Question, around, details, recorded, said};
 use super::provenance::meta::effective;
 use super::sniff::{Sniffer, Table};
 use super::{Result, lineage};
@@ -67,6 +69,8 @@ pub struct Card {
     pub uses: Vec<UseRow>,
     /// Where it comes from.
     pub origins: Graph,
+    /// The sources among them, its own first.
+    pub sources: Vec<Source>,
     /// Its files.
     pub files: Vec<CardFile>,
     /// Those of them that are tables.
@@ -86,6 +90,10 @@ pub fn card(repository: &Repository, revision: &str, digests: bool) -> Result<Ca
     let provenance = as_it_is_now(effective(repository, &version)?, &record.provenance, &rows);
     let question = Question { up: true, depth: Some(DEPTH), ..Question::default() };
     let origins = around(repository, &[lineage::NodeId::Version(version)], &question)?;
+    let upstream = details(repository, &origins, None)?.sources.into_values();
+    let mut sources = provenance.sources.clone();
+    let own: BTreeSet<String> = sources.iter().map(|source| source.uri.clone()).collect();
+    sources.extend(upstream.filter(|source| !own.contains(&source.uri)));
     let tags = repository.catalogue.refs(&found.dataset, RefKind::Tag)?;
     let tags = tags.into_iter().filter(|row| row.version == version);
     Ok(Card {
@@ -99,6 +107,7 @@ pub fn card(repository: &Repository, revision: &str, digests: bool) -> Result<Ca
         record,
         provenance,
         origins,
+        sources,
     })
 }
 

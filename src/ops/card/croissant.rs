@@ -70,7 +70,7 @@ fn responsible(card: &Card) -> Vec<(&'static str, Value)> {
             found.push((key, json!(values)));
         }
     };
-    let sources = &provenance.sources;
+    let sources = &card.sources;
     let raw = |source: &crate::model::Source| match &source.revision {
         Some(revision) => format!("{} at {revision}", source.uri),
         None => source.uri.clone(),

@@ -17,7 +17,7 @@ pub fn markdown(card: &Card) -> String {
     front_matter(card, &mut out);
     let _ = writeln!(out, "\n# {}\n", card.dataset);
     about(card, &mut out);
-    sources(&card.provenance.sources, &mut out);
+    sources(&card.sources, &mut out);
     steps(&card.provenance.steps, &mut out);
     metrics(&card.provenance.metrics, &mut out);
     notes(card, &mut out);
@@ -130,7 +130,7 @@ fn about(card: &Card, out: &mut String) {
     item(out, "This version", first.filter(|first| !first.is_empty()));
     item(out, "Made by", Some(&record.author.to_string()));
     item(out, "Made at", Some(&record.time.to_string()));
-    let _ = writeln!(out, "- Size: {} bytes in {} files", record.bytes, record.files);
+    let _ = writeln!(out, "- Files: {}\n- Bytes: {}", record.files, record.bytes);
     let records = card.records().map(|records| records.to_string());
     item(out, "Records", records.as_deref());
     let join = |words: &[String]| (!words.is_empty()).then(|| words.join(", "));
@@ -267,7 +267,10 @@ fn origins(card: &Card, out: &mut String) {
     out.push_str("\n## Lineage\n\n");
     let _ = writeln!(
         out,
-        "It was made from {versions} versions and {sources} sources in {steps} steps:\n"
+        "Made from {} and {} in {}:\n",
+        count(versions, "version"),
+        count(sources, "source"),
+        count(steps, "step"),
     );
     let others = named(NodeKind::Version).chain(named(NodeKind::Source));
     for node in others.take(NAMED) {
@@ -276,6 +279,10 @@ fn origins(card: &Card, out: &mut String) {
     if versions + sources > NAMED {
         let _ = writeln!(out, "- and {} more", versions + sources - NAMED);
     }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn verify(card: &Card, out: &mut String) {
