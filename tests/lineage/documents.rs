@@ -43,7 +43,7 @@ cd raw
 seq 200 | sed 's/.*/{"id":&,"text":"t&","score":0.5}/' > t.jsonl
 printf 'mixed "quotes", <tags> & \\ backslash' > 'odd name é.txt'
 stem add -q -A
-stem commit -q -m 'Received "as is" & <raw>' --source 'uri=https://example.org/a b.gz,provider=Example Ltd,licence=CC-BY-4.0,method=export,legal_basis=contract,retrieved=2026-01-01,collected=2025-12-01' --source 'uri=s3://bucket/x,revision=7'
+stem commit -q -m 'Received "as is" & <raw>' --source 'uri=https://example.org/a%20b.gz,provider=Example Ltd,licence=CC-BY-4.0,method=export,legal_basis=contract,retrieved=2026-01-01,collected=2025-12-01' --source 'uri=s3://bucket/x,revision=7'
 stem tag received
 stem note add HEAD --kind problem 'Line 7 is "empty"' > /dev/null
 cd ../clean
@@ -214,7 +214,7 @@ fn the_card_says_what_is_recorded() {
     for part in [
         "  - split: train\n    path:\n    - \"train/**\"\n",
         "  - split: test\n    path:\n    - \"test/**\"\n",
-        "| https://example.org/a b.gz | Example Ltd | CC-BY-4.0 | contract | export |",
+        "| https://example.org/a%20b.gz | Example Ltd | CC-BY-4.0 | contract | export |",
         "1. dedupe\n   - command: python3 dedupe.py --threshold 0.8\n",
         "3. late review\n",
         "| duplicates | en | 0.4 % | 1 |",
