@@ -29,6 +29,7 @@ pub mod remove;
 pub mod reset;
 pub mod restore;
 pub mod rollback;
+pub mod run;
 pub mod show;
 pub mod sides;
 pub mod stage;
