@@ -386,10 +386,7 @@ fn tell_git(error: &git::Error) -> Told {
         E::Missing { .. } | E::Damaged { .. } => {
             told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
         }
-        E::Config { .. }
-        | E::References { .. }
-        | E::IgnoreFile { .. }
-        | E::Status { .. } => {
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
             told(Exit::DAMAGED, "git", "")
         }
         E::Id { .. } => told(Exit::USAGE, "bad_id", ""),

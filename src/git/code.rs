@@ -28,8 +28,11 @@ pub fn code(directory: &Path) -> Result<Option<Code>, Error> {
     let branch = branch.map(|name| name.shorten().to_str_lossy().into_owned());
     let commit = repository.head_id().ok().map(|id| id.to_string());
     let remote = remote(&repository, branch.as_deref());
-    let (dirty, untracked) =
-        if repository.workdir().is_some() { changes(&repository).map_err(failed)? } else { (false, 0) };
+    let (dirty, untracked) = if repository.workdir().is_some() {
+        changes(&repository).map_err(failed)?
+    } else {
+        (false, 0)
+    };
     Ok(Some(Code { remote, commit, branch, dirty, untracked, ..Code::default() }))
 }
 

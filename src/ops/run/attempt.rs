@@ -56,7 +56,8 @@ pub(super) fn commit(
         let counts = session.counts();
         Ok((transaction, Ok((id, version, taken, counts))))
     })?;
-    made.map(|made| describe_commit(repository, made)).map_or_else(|text| Ok(Err(text)), |c| c.map(Ok))
+    made.map(|made| describe_commit(repository, made))
+        .map_or_else(|text| Ok(Err(text)), |c| c.map(Ok))
 }
 
 /// What of the staged listing differs from the version at the outputs.
