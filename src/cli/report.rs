@@ -214,6 +214,11 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::Cycle { .. } => {
             told(Exit::USAGE, "cycle", "`stem step list REV` shows what a version was made from")
         }
+        E::UnsavedInputs { .. } => told(
+            Exit::UNSAVED,
+            "unsaved",
+            "commit them first, so that the step names what it has read; or use `--force`",
+        ),
         E::Command { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             told(Exit::NOT_FOUND, "no_command", "")
         }

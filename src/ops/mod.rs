@@ -37,6 +37,7 @@ pub mod remove;
 pub mod reset;
 pub mod restore;
 pub mod rollback;
+pub mod run;
 pub mod show;
 pub mod sides;
 pub mod sniff;

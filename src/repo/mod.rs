@@ -20,6 +20,7 @@ mod nodes;
 mod open;
 pub mod parallel;
 mod place;
+mod process;
 mod reach;
 mod rebuild;
 mod retain;
@@ -44,6 +45,7 @@ pub use marks::Marks;
 pub use nodes::Nodes;
 pub use open::{Environment, Repository};
 pub use place::Place;
+pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;
@@ -52,5 +54,9 @@ pub use session::{Session, Transaction};
 pub use sha256::sha256;
 pub use surroundings::{author_and_origin, careless_git, folds_case, free_space};
 pub use survey::{Look, Looking, Modified, Survey, hash_file, look, survey};
+pub use surroundings::{
+    Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
+};
+pub use survey::{Look, Looking, Modified, Survey, files_below, hash_file, look, survey};
 pub use trace::{Fault, Traced, Tracer};
 pub use update::{Updated, check, update};
