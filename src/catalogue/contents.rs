@@ -17,8 +17,9 @@ use tokio::runtime::Runtime;
 
 use super::error::failed;
 use super::open::{beside, runtime};
+use super::read::{optional, parsed};
 use super::{Error, Result, VersionRow, platform, sql};
-use crate::model::{FileId, VersionId};
+use crate::model::{DatasetName, FileId, VersionId};
 
 /// Content that came to a path, or left it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +32,15 @@ pub struct Held {
     pub gone: bool,
 }
 
-/// A version that holds a content.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Versions that hold a content at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The version.
-    pub version: VersionId,
-    /// Where in it.
+    /// The dataset that they were made in, where that is known.
+    pub dataset: Option<DatasetName>,
+    /// Where in them.
     pub path: Vec<u8>,
+    /// The versions; those that continue others after them.
+    pub versions: Vec<VersionId>,
 }
 
 /// The index, opened. Calls from several threads take turns.
@@ -160,12 +163,17 @@ impl ContentIndex {
         })
     }
 
-    /// Adds a version whose parents it knows, and gives its number; none if it knows it already.
+    /// Adds a version, made in `dataset`, whose parents it knows, and gives its number; none if it
+    /// knows it already.
     ///
     /// # Errors
     ///
     /// [`Error::Unknown`] if it does not know a parent.
-    pub fn add_version(&self, row: &VersionRow) -> Result<Option<i64>> {
+    pub fn add_version(
+        &self,
+        row: &VersionRow,
+        dataset: Option<&DatasetName>,
+    ) -> Result<Option<i64>> {
         self.run(async |connection| {
             let mut parents = Vec::new();
             for parent in &row.parents {
@@ -180,6 +188,7 @@ impl ContentIndex {
             let number: Option<i64> = sqlx::query_scalar(sql::contents::ADD_VERSION)
                 .bind(row.id.as_bytes().to_vec())
                 .bind(parents.first())
+                .bind(dataset.map(|name| name.as_str()))
                 .fetch_optional(&mut *connection)
                 .await
                 .map_err(failed("change the index of contents"))?;
@@ -260,33 +269,42 @@ impl ContentIndex {
         ids.iter().map(|id| Ok(FileId::from_bytes(digest(id)?))).collect()
     }
 
-    /// The versions that hold a content, and where; those that continue others after them.
+    /// The versions that hold a content, by dataset and path.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
     pub fn holders(&self, file: &FileId) -> Result<Vec<Holder>> {
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = self.run(async |connection| {
+        let rows: Vec<(Option<String>, Vec<u8>, String)> = self.run(async |connection| {
             sqlx::query_as(sql::contents::HOLDERS)
                 .bind(file.as_bytes().to_vec())
                 .fetch_all(connection)
                 .await
                 .map_err(failed("read the index of contents"))
         })?;
-        rows.into_iter()
-            .map(|(version, path)| Ok(Holder { version: version_id(&version)?, path }))
-            .collect()
+        let holder = |(dataset, path, ids): (Option<String>, Vec<u8>, String)| {
+            let ids = (0..ids.len()).step_by(64).map(|at| ids.get(at..at + 64).unwrap_or_default());
+            Ok(Holder {
+                dataset: optional("version.dataset", dataset.as_deref())?,
+                path,
+                versions: ids.map(|id| parsed("version.id", id)).collect::<Result<_>>()?,
+            })
+        };
+        rows.into_iter().map(holder).collect()
     }
 
-    /// The versions that hold a content, and all that continue one of them.
+    /// Those of `versions` that hold a content, or continue a version with which it came.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn heirs(&self, file: &FileId) -> Result<HashSet<VersionId>> {
+    pub fn heirs(&self, file: &FileId, versions: &[VersionId]) -> Result<HashSet<VersionId>> {
+        let asked: Vec<String> = versions.iter().map(VersionId::to_hex).collect();
+        let asked = serde_json::Value::from(asked).to_string();
         let ids: Vec<Vec<u8>> = self.run(async |connection| {
             sqlx::query_scalar(sql::contents::HEIRS)
                 .bind(file.as_bytes().to_vec())
+                .bind(asked)
                 .fetch_all(connection)
                 .await
                 .map_err(failed("read the index of contents"))

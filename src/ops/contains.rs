@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Error, Result};
 use crate::catalogue::{self, ContentIndex, Held, Holder, VersionRow};
 use crate::format::manifest;
-use crate::model::{DatasetName, FileId, RefKind, RefName, RepoPath, VersionId};
+use crate::model::{DatasetName, FileId, ManifestId, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Nodes, Repository, hash_any};
 
 /// So many rows are kept in memory before they are written.
@@ -80,7 +80,7 @@ pub struct Contains {
     pub found: bool,
     /// What was asked for.
     pub files: Vec<Asked>,
-    /// Every version and path, those that continue others after them.
+    /// Every path and version, those that continue others after them.
     pub versions: Vec<InVersion>,
     /// Branches by dataset and name.
     pub branches: Vec<InBranch>,
@@ -110,7 +110,7 @@ pub fn contains(repository: &Repository, directory: &Path, given: &[String]) -> 
             let found = !holders.is_empty();
             answer.found &= found;
             if let Some(file) = file.filter(|_| found) {
-                add_holders(repository, &mut answer, &file, holders, &index.heirs(&file)?)?;
+                add_holders(repository, index, &mut answer, &file, holders)?;
             }
             answer.files.push(Asked { given: given.clone(), file, found });
         }
@@ -187,23 +187,27 @@ fn find(index: &ContentIndex, directory: &Path, given: &str) -> Result<Option<Fi
 
 fn add_holders(
     repository: &Repository,
+    index: &ContentIndex,
     answer: &mut Contains,
     file: &FileId,
     holders: Vec<Holder>,
-    heirs: &HashSet<VersionId>,
 ) -> Result<()> {
-    let mut paths: HashMap<VersionId, Vec<Vec<u8>>> = HashMap::new();
+    let mut paths: HashMap<VersionId, Vec<&[u8]>> = HashMap::new();
     for holder in &holders {
-        paths.entry(holder.version).or_default().push(holder.path.clone());
-    }
-    let ids: Vec<VersionId> = paths.keys().copied().collect();
-    for row in repository.catalogue.all_refs()? {
-        if row.kind == RefKind::Branch && heirs.contains(&row.version) {
-            let current = paths.contains_key(&row.version);
-            let (dataset, name, version) = (row.dataset, row.name, row.version);
-            answer.branches.push(InBranch { dataset, name, version, current });
+        for version in &holder.versions {
+            paths.entry(*version).or_default().push(&holder.path);
         }
     }
+    let mut refs = repository.catalogue.all_refs()?;
+    refs.retain(|row| row.kind == RefKind::Branch);
+    let tips: Vec<VersionId> = refs.iter().map(|row| row.version).collect();
+    let heirs = index.heirs(file, &tips)?;
+    for row in refs.into_iter().filter(|row| heirs.contains(&row.version)) {
+        let current = paths.contains_key(&row.version);
+        let (dataset, name, version) = (row.dataset, row.name, row.version);
+        answer.branches.push(InBranch { dataset, name, version, current });
+    }
+    let ids: Vec<VersionId> = paths.keys().copied().collect();
     for used in repository.catalogue.uses_of(&ids)? {
         let held = paths.get(&used.version).map(Vec::as_slice).unwrap_or_default();
         if held.iter().any(|path| is_part(path, used.path.as_deref())) {
@@ -216,11 +220,13 @@ fn add_holders(
             });
         }
     }
-    let datasets = repository.catalogue.datasets_of(&ids)?;
-    for holder in holders {
-        let dataset = datasets.get(&holder.version).unwrap_or(repository.dataset()).clone();
-        let (version, path, file) = (holder.version, RepoPath::new(holder.path)?, *file);
-        answer.versions.push(InVersion { dataset, version, path, file });
+    for Holder { dataset, path, versions } in holders {
+        let dataset = dataset.unwrap_or_else(|| repository.dataset().clone());
+        let path = RepoPath::new(path)?;
+        for version in versions {
+            let (dataset, path, file) = (dataset.clone(), path.clone(), *file);
+            answer.versions.push(InVersion { dataset, version, path, file });
+        }
     }
     Ok(())
 }
@@ -262,7 +268,10 @@ fn add_versions(
     rows.sort_unstable_by_key(|row| (row.generation, row.id));
     rows.dedup_by_key(|row| row.id);
     progress.begin("Indexing contents", Some(rows.len() as u64), None);
-    let mut filler = Filler { index, rows: Vec::new(), written: 0, versions: 0 };
+    let manifests = rows.iter().map(|row| (row.id, row.manifest)).collect();
+    let datasets = repository.catalogue.datasets_of(missing)?;
+    let mut filler =
+        Filler { index, manifests, datasets, rows: Vec::new(), written: 0, versions: 0 };
     let nodes = repository.nodes();
     for row in &rows {
         filler.version(repository, &nodes, row)?;
@@ -275,6 +284,9 @@ fn add_versions(
 /// Writes in large pieces and keeps them now and then, so that what is done stays done.
 struct Filler<'a> {
     index: &'a ContentIndex,
+    /// Of the versions that are being added.
+    manifests: HashMap<VersionId, ManifestId>,
+    datasets: HashMap<VersionId, DatasetName>,
     rows: Vec<Held>,
     written: usize,
     versions: usize,
@@ -287,9 +299,13 @@ impl Filler<'_> {
         nodes: &Nodes<'_>,
         row: &VersionRow,
     ) -> Result<()> {
-        let Some(number) = self.index.add_version(row)? else { return Ok(()) };
+        let dataset = self.datasets.get(&row.id);
+        let Some(number) = self.index.add_version(row, dataset)? else { return Ok(()) };
         let before = match row.parents.first() {
-            Some(parent) => repository.manifest_of(parent)?,
+            Some(parent) => match self.manifests.get(parent) {
+                Some(manifest) => *manifest,
+                None => repository.manifest_of(parent)?,
+            },
             None => manifest::empty().0,
         };
         for change in manifest::diff(nodes, &before, &row.manifest)? {

@@ -88,7 +88,6 @@ impl Sieve {
             && self.until.is_none_or(|until| row.time <= until)
             && has(row.author.to_string(), &self.author)
             && (self.grep.is_none() || has(row.message.clone(), &self.grep))
-            && self.among.iter().all(|ids| ids.contains(&row.id))
     }
 }
 
@@ -180,21 +179,44 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let Range { dataset, heads, without } = range(repository, options)?;
     let labels = Labels::of(repository, &dataset)?;
     let sieve = Sieve::new(repository, &options.filter)?;
+    let limit = usize::try_from(options.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let passes = |row: &VersionRow| -> Result<bool> {
+        let passes = !without.contains(&row.id) && sieve.lets_through(row);
+        Ok(passes && changes_paths(repository, row, &options.paths)?)
+    };
     let mut versions = Vec::new();
-    let limit = options.limit.unwrap_or(u64::MAX);
-    for row in repository.catalogue.history(&heads)? {
-        if versions.len() as u64 >= limit {
+    if sieve.among.is_empty() {
+        for row in repository.catalogue.history(&heads)? {
+            if versions.len() >= limit {
+                break;
+            }
+            let row = row?;
+            if passes(&row)? {
+                versions.push(labels.describe(row));
+            }
+        }
+        return Ok(Log { dataset, versions });
+    }
+    // Which versions may be shown is known already: only their rows are read.
+    let mut ids = repository.catalogue.history_ids(&heads)?;
+    ids.retain(|id| sieve.among.iter().all(|among| among.contains(id)));
+    for batch in ids.chunks(ROWS) {
+        let rows = repository.catalogue.versions(batch)?;
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        for row in batch.iter().filter_map(|id| rows.remove(id)) {
+            if versions.len() < limit && passes(&row)? {
+                versions.push(labels.describe(row));
+            }
+        }
+        if versions.len() >= limit {
             break;
         }
-        let row = row?;
-        let passes = !without.contains(&row.id) && sieve.lets_through(&row);
-        if !passes || !changes_paths(repository, &row, &options.paths)? {
-            continue;
-        }
-        versions.push(labels.describe(row));
     }
     Ok(Log { dataset, versions })
 }
+
+/// So many rows are read at once.
+const ROWS: usize = 256;
 
 /// Where a walk begins and what it leaves out.
 struct Range {

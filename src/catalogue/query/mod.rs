@@ -153,6 +153,10 @@ fn values(row: &SqliteRow) -> Vec<Value> {
 
 fn value(row: &SqliteRow, at: usize) -> Value {
     let Ok(raw) = row.try_get_raw(at) else { return Value::Null };
+    // The type of a null is that of its column.
+    if raw.is_null() {
+        return Value::Null;
+    }
     let kind = raw.type_info().name().to_owned();
     let bytes = || row.try_get_unchecked::<Vec<u8>, _>(at).unwrap_or_default();
     match kind.as_str() {

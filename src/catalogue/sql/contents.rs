@@ -10,7 +10,8 @@ pub(in crate::catalogue) const MAKE: &str = "
     CREATE TABLE version (
         number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE,
-        first_parent INTEGER
+        first_parent INTEGER,
+        dataset TEXT
     ) STRICT;
     CREATE INDEX version_by_first_parent ON version (first_parent);
     CREATE TABLE parent (
@@ -32,9 +33,9 @@ pub(in crate::catalogue) const VERSIONS: &str = "SELECT id FROM version";
 /// $1 id.
 pub(in crate::catalogue) const NUMBER: &str = "SELECT number FROM version WHERE id = $1";
 
-/// $1 id, $2 number of the first parent or null.
+/// $1 id, $2 number of the first parent or null, $3 dataset or null.
 pub(in crate::catalogue) const ADD_VERSION: &str =
-    "INSERT INTO version (id, first_parent) VALUES ($1, $2) ON CONFLICT DO NOTHING
+    "INSERT INTO version (id, first_parent, dataset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
      RETURNING number";
 
 /// $1 version, $2 parent.
@@ -64,6 +65,8 @@ pub(in crate::catalogue) const FILES: &str =
      WHERE file >= $1 AND file <= $2 AND gone = 0 LIMIT $3";
 
 /// $1 file. From each version with which it came to a path, along first parents, until it left.
+/// One row for each dataset and path, with the ids of the versions in one text: one long text is
+/// read much faster than as many rows.
 pub(in crate::catalogue) const HOLDERS: &str = "WITH RECURSIVE held (version, path) AS (
         SELECT change.version, change.path
         FROM change JOIN version ON version.number = change.version
@@ -73,14 +76,19 @@ pub(in crate::catalogue) const HOLDERS: &str = "WITH RECURSIVE held (version, pa
         FROM held JOIN version AS child ON child.first_parent = held.version
         WHERE NOT EXISTS (SELECT 1 FROM change WHERE change.file = $1
             AND change.version = child.number AND change.path = held.path))
-     SELECT version.id, held.path FROM held JOIN version ON version.number = held.version
-     ORDER BY held.version, held.path";
+     SELECT version.dataset, held.path,
+            group_concat(lower(hex(version.id)), '' ORDER BY version.number)
+     FROM held JOIN version ON version.number = held.version
+     GROUP BY version.dataset, held.path ORDER BY version.dataset, held.path";
 
-/// $1 file. Those that hold it descend from those with which it came.
+/// $1 file, $2 a JSON array of versions: those of them that hold it, or that continue one that
+/// does; all of these continue one with which it came.
 pub(in crate::catalogue) const HEIRS: &str = "WITH RECURSIVE heir (version) AS (
         SELECT change.version
         FROM change JOIN version ON version.number = change.version
         WHERE change.file = $1 AND change.gone = 0
         UNION
         SELECT parent.version FROM heir JOIN parent ON parent.parent = heir.version)
-     SELECT version.id FROM heir JOIN version ON version.number = heir.version";
+     SELECT version.id FROM version
+     WHERE version.id IN (SELECT unhex(value) FROM json_each($2))
+       AND version.number IN (SELECT version FROM heir)";

@@ -61,7 +61,7 @@ struct SetArgs {
     #[arg(value_name = "REV")]
     revision: String,
     /// Such as `accuracy=0.93`, `size=12GiB`, `missing=0.4%`
-    #[arg(value_name = "NAME=VALUE[UNIT]", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "NAME=VALUE[UNIT]", required = true)]
     figures: Vec<Figure>,
     /// Measured on this part of the version
     #[arg(long, value_name = "S")]
@@ -148,7 +148,7 @@ fn show_diff(seen: &MetricDiff, out: &mut dyn Write) -> io::Result<()> {
     if seen.metrics.is_empty() {
         return writeln!(out, "No figure is known of {} or {}", short(&seen.a), short(&seen.b));
     }
-    writeln!(out, "{:<24} {:>14} {:>14} {:>12}", "", short(&seen.a), short(&seen.b), "")?;
+    writeln!(out, "{:<24} {:>14} {:>14}", "", short(&seen.a), short(&seen.b))?;
     for Delta { name, slice, unit, a, b, delta } in &seen.metrics {
         let name = named(name, slice.as_deref());
         let value = |value: &Option<f64>| value.map_or("-".into(), figure);

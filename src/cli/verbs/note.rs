@@ -113,15 +113,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
                 add(&repository, target, kind, text, *about, dry_run).map_err(Failure::from)?;
             context.done("note.add", &note, |out| match note.number {
                 Some(number) => {
-                    writeln!(
-                        out,
-                        "Note {number}: a {} about {}",
-                        kind.as_str(),
-                        place(&note.target)
-                    )
+                    writeln!(out, "Note {number}: {} about {}", kind.as_str(), place(&note.target))
                 }
                 None => {
-                    writeln!(out, "Would note a {} about {}", kind.as_str(), place(&note.target))
+                    writeln!(out, "Would note: {} about {}", kind.as_str(), place(&note.target))
                 }
             })?;
         }
@@ -137,12 +132,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         }
         Verb::Export { kind, output } => {
             let page = export(&repository, kind.map(NoteKind::from)).map_err(Failure::from)?;
-            let file = output.as_ref().map(|path| context.directory.join(path));
-            if let Some(path) = &file {
-                write_new(path, &page)
-                    .map_err(|error| Failure::Ops(stemmata::ops::Error::Output(error)))?;
+            if let Some(path) = output {
+                write_new(&context.directory.join(path), &page)?;
             }
-            let file = file.map(|path| path.display().to_string());
+            let file = output.as_ref().map(|path| path.display().to_string());
             let done = Exported { markdown: &page, file };
             context.show("note.export", &done, |out| match &done.file {
                 Some(file) => writeln!(out, "Written to {file}"),
@@ -153,10 +146,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn write_new(path: &std::path::Path, page: &str) -> io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(page.as_bytes())?;
-    file.sync_all()
+fn write_new(path: &std::path::Path, page: &str) -> Result<(), Failure> {
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(page.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::Usage(format!("{} exists already", path.display()))
+        }
+        _ => Failure::Ops(stemmata::ops::Error::Output(error)),
+    })
 }
 
 fn show(notes: &[Note], out: &mut dyn Write) -> io::Result<()> {
