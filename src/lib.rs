@@ -3,7 +3,7 @@
 //!
 //! The rooms, from the ground up; a room uses rooms on lower floors only (`tests/layering.rs`):
 //! `model` (nouns), `chunk` (where to cut) and `format` (values ↔ bytes), then `store`,
-//! `catalogue`, `worktree` and `git` (the outside world), `repo` (one opened repository) and
+//! `catalogue`, `worktree`, `git` (the outside world) and `table` (records), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
 
 pub mod catalogue;
@@ -14,4 +14,5 @@ pub mod model;
 pub mod ops;
 pub mod repo;
 pub mod store;
+pub mod table;
 pub mod worktree;
