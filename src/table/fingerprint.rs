@@ -28,8 +28,11 @@ pub fn fingerprint(salt: &[u8; 32], canonical: &[u8]) -> Fingerprint {
 ///
 /// If it is not JSON.
 pub fn canonical_record(json: &str) -> Result<Vec<u8>, Error> {
-    let node = parse(json.as_bytes())
-        .map_err(|wrong| Error::Record { number: 1, at: wrong.at, problem: wrong.problem })?;
+    let node = parse(json.as_bytes()).map_err(|wrong| Error::Record {
+        number: 1,
+        at: wrong.at,
+        problem: wrong.problem,
+    })?;
     Ok(canonical(&node, Form::Fingerprint))
 }
 

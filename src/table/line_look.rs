@@ -4,38 +4,30 @@ use std::io::Read;
 
 use super::error::Error;
 use super::fingerprint::{FingerprintSet, Hit, Hits};
-use super::lines::{Kind, LONGEST_RECORD, Record, Syntax};
+use super::lines::{Kind, LONGEST_RECORD, Syntax};
 use super::profile::{Columns, Profile};
 use super::trouble::{Unreadable, Why};
 
-/// The record as `visit` sees it: its value, or why it has none.
-fn each_row(
-    source: &mut dyn Read,
-    mut syntax: Syntax,
-    visit: &mut dyn FnMut(&Syntax, &Record<'_>, Option<Why>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    syntax.each(source, LONGEST_RECORD, &mut |syntax, record| match record.kind {
-        Kind::Row => visit(syntax, &record, None),
-        Kind::Part { first: true } => visit(syntax, &record, Some(Why::TooLong)),
-        Kind::Part { first: false } | Kind::Header | Kind::Blank => Ok(()),
-    })
-}
-
 pub(super) fn find_fingerprints(
     source: &mut dyn Read,
-    syntax: Syntax,
+    mut syntax: Syntax,
     set: &FingerprintSet,
     limit: usize,
 ) -> Result<Hits, Error> {
     let mut hits = Hits::default();
     let mut source = UntilDone { source, done: std::rc::Rc::default() };
     let done = source.done.clone();
-    each_row(&mut source, syntax, &mut |syntax, record, why| {
+    syntax.each(&mut source, LONGEST_RECORD, &mut |syntax, record| {
         if hits.first.len() >= limit {
             return Ok(());
         }
         let byte = record.place();
-        match why.map_or_else(|| syntax.read(record.content()), Err) {
+        let node = match record.kind {
+            Kind::Row => syntax.read(record.content()),
+            Kind::Part { first: true } => Err(Why::TooLong),
+            Kind::Part { first: false } | Kind::Header | Kind::Blank => return Ok(()),
+        };
+        match node {
             Err(why) => hits.unreadable.add(record.row, Some(byte.start), why),
             Ok(node) => {
                 let known = set.recognise(&node);
@@ -61,20 +53,29 @@ impl Read for UntilDone<'_> {
     }
 }
 
-pub(super) fn profile(source: &mut dyn Read, syntax: Syntax) -> Result<Profile, Error> {
+pub(super) fn profile(source: &mut dyn Read, mut syntax: Syntax) -> Result<Profile, Error> {
     let mut columns = Columns::default();
     let mut unreadable = Unreadable::default();
     let mut rows = 0;
     let mut header = Vec::new();
-    each_row(source, syntax, &mut |syntax, record, why| {
-        rows += 1;
-        if rows == 1 {
-            header = syntax.header().map(|header| header.names().to_vec()).unwrap_or_default();
-        }
-        match why.map_or_else(|| syntax.read(record.content()), Err) {
-            Err(why) => unreadable.add(record.row, Some(record.place().start), why),
-            Ok(node) => columns.add(&node, matches!(syntax, Syntax::Csv { .. })),
-        }
+    syntax.each(source, LONGEST_RECORD, &mut |syntax, record| {
+        rows += u64::from(matches!(record.kind, Kind::Row | Kind::Part { first: true }));
+        let why = match record.kind {
+            Kind::Row => match syntax.read(record.content()) {
+                Ok(node) => {
+                    columns.add(&node, matches!(syntax, Syntax::Csv { .. }));
+                    return Ok(());
+                }
+                Err(why) => why,
+            },
+            Kind::Header => {
+                header = syntax.header().map(|it| it.names().to_vec()).unwrap_or_default();
+                return Ok(());
+            }
+            Kind::Part { first: true } => Why::TooLong,
+            Kind::Part { first: false } | Kind::Blank => return Ok(()),
+        };
+        unreadable.add(record.row, Some(record.place().start), why);
         Ok(())
     })?;
     Ok(columns.finish(rows, unreadable, &header))

@@ -36,7 +36,9 @@ pub(super) enum Kind {
     Header,
     Blank,
     /// A part of a row that is too long; the first of its parts or a later one.
-    Part { first: bool },
+    Part {
+        first: bool,
+    },
 }
 
 /// A record in a file.
@@ -102,9 +104,8 @@ impl Syntax {
     /// The record as a value, with spans in `content`.
     pub(super) fn read<'a>(&'a self, content: &'a [u8]) -> Result<Node<'a>, Why> {
         match self {
-            Self::JsonLines => {
-                json::parse(content).map_err(|wrong| Why::NotJson { at: wrong.at, problem: wrong.problem })
-            }
+            Self::JsonLines => json::parse(content)
+                .map_err(|wrong| Why::NotJson { at: wrong.at, problem: wrong.problem }),
             Self::Csv { delimiter, header } => match header {
                 Some(header) => header.row(content, *delimiter),
                 None => Err(Why::Fields { expected: 0, found: 0 }),

@@ -131,9 +131,7 @@ pub fn rewrite(
         Some(syntax) => source.read(|reader| {
             line_select::rewrite(reader, out, syntax, (selector, mode, want), found)
         }),
-        None => {
-            parquet::rewrite(parquet_file(source, format)?, out, (selector, mode, want), found)
-        }
+        None => parquet::rewrite(parquet_file(source, format)?, out, (selector, mode, want), found),
     }
 }
 

@@ -156,7 +156,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_of_json_is_none() {
-        for wrong in ["", "-", "01", "1.", ".5", "1e", "1e+", "0x1", "1 ", "+1", "NaN", "1e99999999999999999999"] {
+        for wrong in [
+            "",
+            "-",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "0x1",
+            "1 ",
+            "+1",
+            "NaN",
+            "1e99999999999999999999",
+        ] {
             assert_eq!(Decimal::parse(wrong), None, "{wrong}");
         }
     }

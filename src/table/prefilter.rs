@@ -29,8 +29,9 @@ pub(super) struct Prefilter {
 struct Test {
     /// A part of the text that is looked for, which no escape but `\u` can hide.
     needle: Finder<'static>,
-    /// Which escapes could hide it.
+    /// Which escapes could hide it, and how they begin.
     hidden_by: Hidden,
+    escape: Finder<'static>,
     /// For a number, the end of its member's name: behind it may stand an exponent.
     name: Option<Finder<'static>>,
 }
@@ -71,9 +72,11 @@ impl Test {
         }
         let hidden = match self.hidden_by {
             Hidden::Never => false,
-            Hidden::Unicode => memchr::memmem::find(record, b"\\u").is_some(),
-            Hidden::Ascii => memchr::memmem::find_iter(record, b"\\u00")
-                .any(|at| matches!(record.get(at + 4), Some(b'0'..=b'7'))),
+            Hidden::Unicode => self.escape.find(record).is_some(),
+            Hidden::Ascii => {
+                let mut escapes = self.escape.find_iter(record);
+                escapes.any(|at| matches!(record.get(at + 4), Some(b'0'..=b'7')))
+            }
         };
         hidden
             || self.name.as_ref().is_some_and(|name| {
@@ -118,7 +121,8 @@ fn text_test(text: &str, escapes: Escapes) -> Option<Test> {
         Escapes::Json => (any, Hidden::Unicode),
     };
     let needle = (!needle.is_empty()).then(|| Finder::new(&needle).into_owned())?;
-    Some(Test { needle, hidden_by, name: None })
+    let escape = Finder::new(if hidden_by == Hidden::Ascii { "\\u00" } else { "\\u" });
+    Some(Test { needle, hidden_by, escape, name: None })
 }
 
 fn key_test(key: &Key, escapes: Escapes) -> Option<Test> {
@@ -143,10 +147,9 @@ fn longest_text(node: &Node<'_>) -> Option<String> {
     match &node.value {
         Value::Text(text) => Some(text.clone().into_owned()),
         Value::List(items) => items.iter().filter_map(longest_text).max_by_key(String::len),
-        Value::Object(members) => {
-            Value::members(members).filter_map(|(_, node)| longest_text(node)).max_by_key(String::len)
-        }
+        Value::Object(members) => Value::members(members)
+            .filter_map(|(_, node)| longest_text(node))
+            .max_by_key(String::len),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
-

@@ -156,7 +156,8 @@ impl Key {
             Value::Text(text) => *text == self.value,
             Value::Bool(truth) => self.value == if *truth { "true" } else { "false" },
             Value::Number(text) => {
-                *text == self.value || (self.number.is_some() && Decimal::parse(text) == self.number)
+                *text == self.value
+                    || (self.number.is_some() && Decimal::parse(text) == self.number)
             }
             Value::Null | Value::List(_) | Value::Object(_) => false,
         }
@@ -245,9 +246,7 @@ impl<'s> Matcher<'s> {
                 Self::Exact { wanted, form }
             }
             Selector::Keys(keys) => Self::Keys(keys),
-            Selector::Contains(text) => {
-                Self::Contains(Box::new(memchr::memmem::Finder::new(text)))
-            }
+            Selector::Contains(text) => Self::Contains(Box::new(memchr::memmem::Finder::new(text))),
         }
     }
 

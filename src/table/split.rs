@@ -92,26 +92,23 @@ impl<R: Read, S: Splitter> Pieces<R, S> {
         &self.buffer[from..self.start]
     }
 
-    /// Reads more behind what is held, at least as much as that, so that looking for the end of a
-    /// long record again and again stays in proportion to its length.
+    /// Reads more behind what is held, as much as that again, so that looking for the end of a long
+    /// record again and again stays in proportion to its length.
     fn fill(&mut self) -> Result<(), Error> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let wanted = self.end + self.end.max(BLOCK);
+        let most = self.longest.saturating_add(BLOCK).max(self.end + BLOCK);
+        let wanted = (self.end + self.end.max(BLOCK)).min(most);
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
         }
-        let before = self.end;
         while self.end < wanted && !self.at_end {
             match self.source.read(&mut self.buffer[self.end..wanted]) {
                 Ok(0) => self.at_end = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Error::Read(error)),
-            }
-            if self.end - before >= BLOCK {
-                break;
             }
         }
         Ok(())
@@ -226,8 +223,26 @@ mod tests {
         let all = pieces(&data, LineSplitter, BLOCK);
         assert_eq!(all.last().unwrap(), b"last");
         assert!(all.len() > 2);
-        let joined: Vec<u8> =
-            all.iter().flat_map(|piece| piece.strip_prefix(b"+").unwrap_or(piece)).copied().collect();
+        let joined: Vec<u8> = all
+            .iter()
+            .flat_map(|piece| piece.strip_prefix(b"+").unwrap_or(piece))
+            .copied()
+            .collect();
         assert_eq!(joined, data);
+    }
+
+    #[test]
+    fn memory_depends_on_the_longest_record_and_not_on_the_file() {
+        let source = std::io::repeat(b'\n').take(20 * BLOCK as u64);
+        let mut pieces = Pieces::new(source, LineSplitter, usize::MAX);
+        let mut count = 0;
+        while pieces.next().unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!((count, pieces.buffer.len()), (20 * BLOCK, BLOCK));
+        let mut pieces =
+            Pieces::new(std::io::repeat(b'x').take(9 * BLOCK as u64), LineSplitter, BLOCK);
+        while pieces.next().unwrap().is_some() {}
+        assert!(pieces.buffer.len() <= 3 * BLOCK);
     }
 }

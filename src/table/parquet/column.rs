@@ -37,7 +37,11 @@ impl<T> Texts<T> {
 }
 
 /// Copies a column but for what the job takes out of it.
-pub(super) fn copy(reader: ColumnReader, writer: &mut ColumnWriter<'_>, job: Job<'_>) -> Result<()> {
+pub(super) fn copy(
+    reader: ColumnReader,
+    writer: &mut ColumnWriter<'_>,
+    job: Job<'_>,
+) -> Result<()> {
     use {ColumnReader as R, ColumnWriter as W};
     match (reader, writer) {
         (R::BoolColumnReader(r), W::BoolColumnWriter(w)) => typed(r, w, job, Texts::NONE),

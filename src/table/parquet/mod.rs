@@ -116,7 +116,7 @@ impl Table {
 }
 
 /// How many rows to decode at a time, if `rows` of them have `bytes`.
-fn batch_rows(bytes: i64, rows: i64) -> usize {
+pub(super) fn batch_rows(bytes: i64, rows: i64) -> usize {
     let per_row = (bytes / rows.max(1)).max(1);
     (BATCH_BYTES / per_row).clamp(1, BATCH_ROWS) as usize
 }

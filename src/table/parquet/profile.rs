@@ -27,7 +27,8 @@ pub(super) fn of(table: &Table) -> Profile {
 /// How many values of a column that is neither object nor list are null.
 fn nulls(table: &Table, root: usize) -> Option<u64> {
     let schema = table.metadata.parquet_schema();
-    let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
+    let mut leaves =
+        (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
     let (leaf, None) = (leaves.next()?, leaves.next()) else { return None };
     let descriptor = schema.column(leaf);
     if descriptor.max_def_level() == 0 {
@@ -35,7 +36,8 @@ fn nulls(table: &Table, root: usize) -> Option<u64> {
     }
     let flat = descriptor.path().parts().len() == 1 && descriptor.max_rep_level() == 0;
     let groups = table.file().row_groups().iter();
-    let counts = groups.map(|group| group.column(leaf).statistics().and_then(Statistics::null_count_opt));
+    let counts =
+        groups.map(|group| group.column(leaf).statistics().and_then(Statistics::null_count_opt));
     if flat { counts.sum() } else { None }
 }
 
@@ -48,7 +50,9 @@ fn kind(declared: &DataType) -> ColumnKind {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
         DataType::Date32 | DataType::Date64 => ColumnKind::Date,
         DataType::Timestamp(_, _) => ColumnKind::Timestamp,
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => ColumnKind::List,
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => {
+            ColumnKind::List
+        }
         DataType::Struct(_) => ColumnKind::Object,
         DataType::Map(_, _) => ColumnKind::List,
         DataType::Time32(_) | DataType::Time64(_) | DataType::Interval(_) => ColumnKind::Text,

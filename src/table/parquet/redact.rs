@@ -126,10 +126,9 @@ impl Field {
         match self.repetition {
             Repetition::OPTIONAL => Ok(Edit::Null(self.level)),
             // A repeated field becomes an empty one, for which its first entry has to stand.
-            Repetition::REPEATED => Ok(Edit::Null(Level {
-                repetition: self.level.repetition - 1,
-                ..self.level
-            })),
+            Repetition::REPEATED => {
+                Ok(Edit::Null(Level { repetition: self.level.repetition - 1, ..self.level }))
+            }
             Repetition::REQUIRED => Err(Error::Required { field: name() }),
         }
     }

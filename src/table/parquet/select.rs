@@ -36,8 +36,14 @@ enum Test<'s> {
     /// Keys of which each has a column.
     Keys(Vec<ColumnKey<'s>>),
     /// Canonical forms; and one value that all rows that are meant have.
-    Exact { wanted: HashSet<Vec<u8>>, sieve: Option<Key> },
-    Contains { finder: Box<Finder<'s>>, in_scalars: bool },
+    Exact {
+        wanted: HashSet<Vec<u8>>,
+        sieve: Option<Key>,
+    },
+    Contains {
+        finder: Box<Finder<'s>>,
+        in_scalars: bool,
+    },
     /// No row can be meant.
     Nothing,
 }
@@ -101,7 +107,11 @@ impl<'s> Search<'s> {
                 let keys: Vec<_> = keys.iter().map(|key| ColumnKey::new(key, fields)).collect();
                 let absent = keys.iter().filter(|key| key.columns.is_empty());
                 absent_keys = absent.map(|key| key.key.path().to_owned()).collect();
-                if absent_keys.is_empty() { Test::Keys(ColumnKey::placed(keys)) } else { Test::Nothing }
+                if absent_keys.is_empty() {
+                    Test::Keys(ColumnKey::placed(keys))
+                } else {
+                    Test::Nothing
+                }
             }
             Selector::Exact(_) if has_twins(fields) => {
                 unreadable.add(0, None, Why::TwinColumns);
@@ -277,9 +287,10 @@ fn in_metadata(table: &Table, finder: &Finder<'_>) -> bool {
     let columns = table.metadata.parquet_schema().columns();
     let pairs = table.file().file_metadata().key_value_metadata();
     columns.iter().any(|column| column.path().parts().iter().any(|part| has(part)))
-        || pairs.into_iter().flatten().any(|pair| {
-            has(&pair.key) || pair.value.as_deref().is_some_and(has)
-        })
+        || pairs
+            .into_iter()
+            .flatten()
+            .any(|pair| has(&pair.key) || pair.value.as_deref().is_some_and(has))
 }
 
 fn exact<'s>(records: &'s Records, fields: &Fields) -> Test<'s> {
