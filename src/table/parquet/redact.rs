@@ -26,7 +26,7 @@ pub(super) enum Edit {
     /// Every value becomes this text.
     Text(String),
     /// Values that hold the text become another one, or null.
-    Holding { finder: Finder<'static>, with: Instead },
+    Holding { finder: Box<Finder<'static>>, with: Instead },
 }
 
 /// What takes the place of a value.
@@ -93,7 +93,7 @@ fn holding(column: &ColumnDescriptor, text: &str, with: Option<&str>) -> Option<
         None => Instead::Text(String::new()),
     };
     let bytes = column.physical_type() == Physical::BYTE_ARRAY && !is_decimal(column);
-    bytes.then(|| Edit::Holding { finder: Finder::new(text).into_owned(), with })
+    bytes.then(|| Edit::Holding { finder: Box::new(Finder::new(text).into_owned()), with })
 }
 
 fn is_decimal(column: &ColumnDescriptor) -> bool {

@@ -374,8 +374,8 @@ fn holding(
 ) -> Result<(), Error> {
     match array.data_type() {
         DataType::Struct(_) => {
-            let columns = array.as_struct().columns().iter();
-            columns.map(|column| holding(column.as_ref(), finder, in_scalars, mark)).collect()
+            let mut columns = array.as_struct().columns().iter();
+            columns.try_for_each(|column| holding(column.as_ref(), finder, in_scalars, mark))
         }
         DataType::List(_) => {
             let list = array.as_list::<i32>();

@@ -28,19 +28,6 @@ fn people(count: usize) -> RecordBatch {
     let ids = 0..count as i64;
     let mails: Vec<Option<String>> =
         (0..count).map(|at| nullable(at).then(|| format!("user{at}@x.org"))).collect();
-    let mut tags = ListBuilder::new(StringBuilder::new());
-    let mut scores = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
-    let mut country = StringDictionaryBuilder::<Int32Type>::new();
-    for at in 0..count {
-        for tag in 0..at % 4 {
-            tags.values().append_option((tag != 2).then(|| format!("tag{at}-{tag}")));
-        }
-        tags.append(at % 7 != 0);
-        scores.keys().append_value(format!("k{at}"));
-        scores.values().append_value(at as i32);
-        scores.append(true).unwrap();
-        country.append_value(["de", "fr", "it"][at % 3]);
-    }
     let fields = Fields::from(vec![
         Field::new("email", DataType::Utf8, true),
         Field::new("age", DataType::Float32, false),
@@ -51,6 +38,7 @@ fn people(count: usize) -> RecordBatch {
         vec![Arc::new(StringArray::from(mails)), Arc::new(ages)],
         Some((0..count).map(|at| at % 6 != 1).collect::<Vec<bool>>().into()),
     );
+    let (tags, scores, country) = nested(count);
     let columns: Vec<(&str, ArrayRef, bool)> = vec![
         ("id", Arc::new(Int64Array::from_iter_values(ids.clone())), false),
         (
@@ -59,9 +47,9 @@ fn people(count: usize) -> RecordBatch {
             false,
         ),
         ("meta", Arc::new(meta), true),
-        ("tags", Arc::new(tags.finish()), true),
-        ("scores", Arc::new(scores.finish()), true),
-        ("country", Arc::new(country.finish()), true),
+        ("tags", tags, true),
+        ("scores", scores, true),
+        ("country", country, true),
         (
             "ratio",
             Arc::new(Float64Array::from_iter(
@@ -94,6 +82,24 @@ fn people(count: usize) -> RecordBatch {
         ),
     ];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+/// Lists, maps, and texts from a dictionary.
+fn nested(count: usize) -> (ArrayRef, ArrayRef, ArrayRef) {
+    let mut tags = ListBuilder::new(StringBuilder::new());
+    let mut scores = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    let mut country = StringDictionaryBuilder::<Int32Type>::new();
+    for at in 0..count {
+        for tag in 0..at % 4 {
+            tags.values().append_option((tag != 2).then(|| format!("tag{at}-{tag}")));
+        }
+        tags.append(at % 7 != 0);
+        scores.keys().append_value(format!("k{at}"));
+        scores.values().append_value(at as i32);
+        scores.append(true).unwrap();
+        country.append_value(["de", "fr", "it"][at % 3]);
+    }
+    (Arc::new(tags.finish()), Arc::new(scores.finish()), Arc::new(country.finish()))
 }
 
 /// A file with groups of 100 rows.
