@@ -2,6 +2,7 @@
 
 mod lines;
 mod parquet;
+mod physical;
 mod prints;
 mod random;
 
