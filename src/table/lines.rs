@@ -120,8 +120,13 @@ impl Syntax {
         match (self, text) {
             (Self::JsonLines, None) => out.extend_from_slice(b"null"),
             (Self::JsonLines, Some(text)) => write_string(text, &mut out),
-            (Self::Csv { delimiter, .. }, text) => {
+            (Self::Csv { delimiter, header }, text) => {
                 out = csv::field(text.unwrap_or_default(), *delimiter);
+                let only = header.as_ref().is_some_and(|header| header.names().len() == 1);
+                if only && out.is_empty() {
+                    // An empty line would be no row.
+                    out.extend_from_slice(b"\"\"");
+                }
             }
             (Self::Text, text) => {
                 // A line that became two would move all line numbers.

@@ -31,7 +31,7 @@ pub struct Key {
 }
 
 impl Selector {
-    /// The records that equal one of the JSON documents in `text`, one on each line.
+    /// The records that equal the JSON document `text`, or one of several, one on each line.
     ///
     /// In JSON a record is equal as a value: numbers exactly, whatever the order of members; of a
     /// name that stands twice the last counts. In CSV all columns must be named and equal as text.
@@ -41,6 +41,9 @@ impl Selector {
     ///
     /// If a line is not JSON, or there is none.
     pub fn records(text: &str) -> Result<Self, Error> {
+        if parse(text.as_bytes()).is_ok() {
+            return Ok(Self::Exact(Records { documents: vec![text.to_owned()] }));
+        }
         let mut documents = Vec::new();
         for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() {

@@ -7,6 +7,7 @@
 //! [`Error::Broken`].
 
 mod column;
+mod footer;
 mod marks;
 mod profile;
 mod redact;
@@ -47,6 +48,7 @@ struct Table {
 impl Table {
     fn open(source: Box<dyn ReadSeek>) -> Result<Self, Error> {
         let input = Shared::new(source)?;
+        footer::check(&input)?;
         // The schema that Arrow leaves in the metadata would only add types that mean the same.
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
@@ -111,7 +113,8 @@ impl Table {
     }
 
     fn rows(&self) -> u64 {
-        self.file().row_groups().iter().map(|group| group.num_rows().unsigned_abs()).sum()
+        let groups = self.file().row_groups().iter().map(|group| group.num_rows().unsigned_abs());
+        groups.fold(0, u64::saturating_add)
     }
 }
 
@@ -136,7 +139,7 @@ fn batch_damaged(error: arrow_schema::ArrowError) -> Error {
 }
 
 /// Runs `inner`; the libraries underneath break off on some damaged files.
-fn unbroken<T>(inner: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn unbroken<T>(inner: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     // Nothing that `inner` has changed is looked at again after it broke off.
     catch_unwind(AssertUnwindSafe(inner)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -121,6 +121,20 @@ impl ReplaceOnce for Vec<u8> {
 }
 
 #[test]
+fn the_only_column_that_is_emptied_leaves_a_row() {
+    let data = b"mail\na@x\nb@x\n";
+    let (out, done) = rewritten(data, CSV, &keys(&["mail=a@x"]), &redact(&["mail"], None));
+    assert_eq!(out, b"mail\n\"\"\nb@x\n");
+    assert_eq!((done.rows_after, profile(bytes(&out), CSV).unwrap().rows), (2, 2));
+}
+
+#[test]
+fn one_record_may_stand_on_several_lines() {
+    let selector = Selector::records("{\n  \"id\": 1\n}\n").unwrap();
+    assert_eq!(rows(b"{\"id\":2}\n{\"id\":1.0}\n", JSON, &selector), [2]);
+}
+
+#[test]
 fn a_byte_order_mark_survives_the_first_record() {
     let (out, _) = rewritten(b"\xEF\xBB\xBF{\"id\":1}\n{}\n", JSON, &keys(&["id=1"]), &Mode::Drop);
     assert_eq!(out, b"\xEF\xBB\xBF{}\n");

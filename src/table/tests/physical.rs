@@ -190,3 +190,33 @@ fn bloom_filters_and_page_indexes_are_right_after_rewriting() {
         );
     }
 }
+
+/// A file without rows whose schema is so many groups within each other.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut schema = vec![0x48, 1, b'm', 0x15, 4, 0];
+    schema.extend_from_slice(&[0x15, 2, 0x25, 0, 0x18, 2, b'i', b'd', 0]);
+    (0..depth).for_each(|_| schema.extend_from_slice(&[0x35, 2, 0x18, 1, b'a', 0x15, 2, 0]));
+    schema.extend_from_slice(&[0x15, 2, 0x25, 0, 0x18, 1, b'a', 0]);
+    let count = depth as u32 + 3;
+    let digits = [count & 0x7F | 0x80, count >> 7 & 0x7F | 0x80, count >> 14].map(|it| it as u8);
+    let before = [&[0x15, 2, 0x19, 0xFC][..], &digits].concat();
+    let footer = [&before[..], &schema, &[0x16, 0, 0x19, 0x0C, 0]].concat();
+    let length = (footer.len() as u32).to_le_bytes();
+    [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+}
+
+/// Without the look at the footer, 100,000 levels end the whole program.
+#[test]
+fn a_schema_nested_too_deep_is_refused() {
+    assert_eq!(profile(bytes(&nested(100)), Format::Parquet).unwrap().columns.len(), 2);
+    for depth in [128, 1000, 100_000] {
+        let deep = profile(bytes(&nested(depth)), Format::Parquet);
+        assert!(matches!(deep, Err(Error::Parquet(_))), "{depth}");
+    }
+}
+
+#[test]
+fn a_reader_that_breaks_off_is_an_error() {
+    let broken: Result<(), Error> = super::super::parquet::unbroken(|| panic!("index {}", 7));
+    assert!(matches!(broken, Err(Error::Broken { problem }) if problem == "index 7"));
+}
