@@ -174,7 +174,7 @@ fn bloom_filters_and_page_indexes_are_right_after_rewriting() {
         let first = group as i64 * 1000;
         assert!((first..first + 1000).filter(|id| *id != 1500).all(|id| filter.check(&id)));
         let rows = if group == 1 { 999 } else { 1000 };
-        let selection = RowSelection::from_consecutive_ranges([700..703].into_iter(), rows);
+        let selection = RowSelection::from_consecutive_ranges(std::iter::once(700..703), rows);
         let reader = builder()
             .with_row_groups(vec![group])
             .with_projection(ProjectionMask::all())
