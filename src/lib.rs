@@ -3,8 +3,8 @@
 //!
 //! The rooms, from the ground up; a room uses rooms on lower floors only (`tests/layering.rs`):
 //! `model` (nouns), `chunk` (where to cut) and `format` (values ↔ bytes), then `store`,
-//! `catalogue`, `worktree`, `git` (the outside world) and `table` (records), `repo` (one opened repository) and
-//! `ops` (one file per thing a user can do).
+//! `catalogue`, `worktree`, `git` (the outside world) and `table` (records), `repo` (one opened
+//! repository) and `ops` (one file per thing a user can do).
 
 pub mod catalogue;
 pub mod chunk;
