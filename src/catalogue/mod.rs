@@ -34,6 +34,6 @@ pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{RecordFilter, RecordRow};
+pub use records::{RecordDigest, RecordFilter, RecordRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

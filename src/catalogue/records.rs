@@ -1,8 +1,9 @@
 //! Reading what was recorded later.
 
 use super::error::failed;
+use super::journal::canonical;
 use super::read::{moment, optional, parsed, unsigned, word};
-use super::{Catalogue, Error, Result, sql};
+use super::{Catalogue, Change, Error, JournalEntry, Result, sql};
 use crate::model::{DatasetName, FileId, Record, RecordKind, Time, VersionId};
 
 /// Which records are asked for; what is `None` does not matter.
@@ -79,6 +80,52 @@ fn record(row: Tuple) -> Result<RecordRow> {
     })
 }
 
+/// Where a record stands and what it says, in few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordDigest {
+    /// The entry that added it.
+    pub number: u64,
+    ordinal: u64,
+    hash: [u8; 32],
+}
+
+impl RecordDigest {
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.number, self.ordinal)
+    }
+
+    pub(super) fn of(row: &RecordRow) -> Result<Self> {
+        Self::made(row.number, row.ordinal, row.time, &row.actor, &row.record)
+    }
+
+    fn made(number: u64, ordinal: u64, time: Time, actor: &str, record: &Record) -> Result<Self> {
+        let text = canonical("a record", &(time, actor, record))?;
+        Ok(Self { number, ordinal, hash: *blake3::hash(text.as_bytes()).as_bytes() })
+    }
+}
+
+impl JournalEntry {
+    /// What the records are that this entry has added.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadJournal`] if this build does not understand the entry.
+    pub fn record_digests(&self) -> Result<Vec<RecordDigest>> {
+        // Most entries record nothing; only those that may are read.
+        if !self.detail.contains("\"recorded\"") {
+            return Ok(Vec::new());
+        }
+        let mut digests = Vec::new();
+        for (ordinal, change) in (0..).zip(self.changes()?) {
+            if let Change::Recorded { record } = change {
+                let (time, actor) = (self.time, self.actor.as_str());
+                digests.push(RecordDigest::made(self.number, ordinal, time, actor, &record)?);
+            }
+        }
+        Ok(digests)
+    }
+}
+
 impl Catalogue {
     /// The records that a filter lets through, oldest first.
     ///
@@ -107,6 +154,13 @@ impl Catalogue {
                 .map_err(failed("read records"))
         })?;
         rows.into_iter().map(record).collect()
+    }
+
+    /// At most `limit` records of the entries from `first` on.
+    pub(super) fn records_from(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>> {
+        let filter =
+            RecordFilter { first: Some(first), limit: Some(limit), ..RecordFilter::default() };
+        self.records(&filter)
     }
 
     /// Every version that a consumer has used.
