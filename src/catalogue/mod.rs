@@ -10,6 +10,7 @@ mod apply;
 mod change;
 mod check;
 mod contents;
+mod digest;
 mod effects;
 mod error;
 mod history;
@@ -32,6 +33,7 @@ pub use change::{
     WorktreeIdError, WorktreeState,
 };
 pub use contents::{ContentIndex, Held, Holder};
+pub use digest::RecordDigest;
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_copy};

@@ -70,6 +70,44 @@ fn every_edit_with_a_shell_is_found_and_the_first_bad_entry_named() {
     assert_eq!(place.json(&["audit", "verify"]).0, 0);
 }
 
+/// Whom the store trusts and who has signed what is read from a table of its own: it must say what
+/// the journal says.
+#[test]
+fn a_record_that_is_not_the_journals_is_found() {
+    let (place, _) = Place::with_versions(1);
+    place.ok(&["config", "set", "commit.sign", "true"]);
+    place.commit("signed");
+    place.checkpoint("checkpoint");
+    let database = place.store().join("catalogue.db");
+    let sound = std::fs::read(&database).unwrap();
+    assert_eq!(place.json(&["audit", "verify"]).0, 0);
+    let copy =
+        "SELECT 3, 0, kind, dataset, version, path, file, name, value, text, body, time, actor
+                FROM record WHERE number = 2";
+    let inserted = format!("INSERT INTO record {copy}");
+    let edits: &[(&str, u64)] = &[
+        ("UPDATE record SET name = '0000000000000000' WHERE number = 2", 2),
+        ("UPDATE record SET actor = 'Eve <eve@x>' WHERE number = 2", 2),
+        ("UPDATE record SET time = time - 1 WHERE number = 2", 2),
+        ("UPDATE record SET body = replace(body, 'author', 'approver') WHERE number = 2", 2),
+        ("UPDATE record SET ordinal = 7 WHERE number = 2", 2),
+        ("UPDATE record SET number = 99 WHERE number = 2", 2),
+        ("UPDATE record SET number = 99 WHERE number = 7", 7),
+        ("UPDATE record SET text = 'x' WHERE number = 6", 6),
+        ("UPDATE record SET version = NULL WHERE number = 6", 6),
+        ("DELETE FROM record WHERE number = 6", 6),
+        ("DELETE FROM record", 2),
+        (&inserted, 3),
+    ];
+    for (edit, bad) in edits {
+        place.shell(edit);
+        let (exit, report) = place.json(&["audit", "verify"]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(*bad)), "{edit}: {report}");
+        crate::place::put(&database, &sound);
+    }
+    assert_eq!(place.json(&["audit", "verify"]).0, 0);
+}
+
 /// Any one byte of any text of any entry, and any number.
 #[test]
 fn no_single_change_goes_unnoticed() {

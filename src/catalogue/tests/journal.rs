@@ -195,3 +195,47 @@ fn numbers_that_json_cannot_hold_are_refused_or_kept() {
         assert_eq!(result.is_ok(), fits, "{bytes}: {result:?}");
     }
 }
+
+fn notes(count: usize) -> Vec<Change> {
+    let note = |number: usize| {
+        let mut record = crate::model::Record::new(crate::model::RecordKind::Note);
+        record.value = Some(number as f64);
+        Change::Recorded { record }
+    };
+    (0..count).map(note).collect()
+}
+
+fn differs(catalogue: &Catalogue) -> Option<u64> {
+    let mut digests = Vec::new();
+    let report = catalogue
+        .check_journal(&mut |entry| digests.extend(entry.record_digests().unwrap()))
+        .unwrap();
+    assert!(report.is_ok());
+    catalogue.check_records(&digests).unwrap().map(|(number, _)| number)
+}
+
+/// More records than are compared at once, in one entry and over several.
+#[test]
+fn records_are_compared_with_the_journal_however_many_there_are() {
+    let place = place();
+    for count in [3, 4100, 0, 4000, 200] {
+        place.catalogue.apply(&changes(notes(count))).unwrap();
+    }
+    assert_eq!(differs(&place.catalogue), None);
+    let directory = place.close();
+    let sound = std::fs::read(directory.path().join("catalogue.db")).unwrap();
+    let edits: &[(&'static str, u64)] = &[
+        ("DELETE FROM record WHERE number = 2 AND ordinal = 4099", 2),
+        ("DELETE FROM record WHERE number = 2 AND ordinal = 0", 2),
+        ("UPDATE record SET value = -1 WHERE number = 4 AND ordinal = 3999", 4),
+        ("DELETE FROM record WHERE number = 5", 5),
+        ("UPDATE record SET number = 3 WHERE number = 2 AND ordinal = 4099", 2),
+        ("UPDATE record SET number = 6 WHERE number = 5 AND ordinal = 199", 5),
+        ("UPDATE record SET ordinal = 99999 WHERE number = 4 AND ordinal = 1", 4),
+    ];
+    for (edit, bad) in edits {
+        shell(&directory, edit);
+        assert_eq!(differs(&open(&directory)), Some(*bad), "{edit}");
+        rewrite(&directory.path().join("catalogue.db"), &sound);
+    }
+}

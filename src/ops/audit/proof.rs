@@ -57,7 +57,7 @@ pub fn prove(repository: &Repository, number: u64) -> Result<Proof> {
     let (note, says, key) = newest(repository, number)?.ok_or(Error::NoCheckpoint { number })?;
     let mut leaves: Vec<Hash> = Vec::new();
     let size = usize::try_from(says.size).unwrap_or(usize::MAX);
-    let walked = walk(repository, [says.size], &mut |leaf| {
+    let walked = walk(repository, [says.size], &mut |_, leaf| {
         if leaves.len() < size {
             leaves.push(leaf);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Result;
-use crate::catalogue::{JournalReport, RecordFilter};
+use crate::catalogue::{JournalEntry, JournalReport, RecordFilter};
 use crate::model::RecordKind;
 use crate::repo::{KeyRole, Repository, TrustedKey, trusted_keys};
 use crate::sign::checkpoint::Checkpoint;
@@ -88,9 +88,20 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
     let copied = repository.catalogue.copied_head()?;
     let known = checkpoints(repository, options)?;
     let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
-    let walked = walk(repository, sizes, &mut |_| ())?;
-    // Without its tables nobody is trusted; the chain and the roots are compared all the same.
-    let trusted = trusted_keys(&repository.catalogue)?;
+    let (mut digests, mut unread) = (Vec::new(), None);
+    let walked = walk(repository, sizes, &mut |entry, _| match entry.record_digests() {
+        Ok(more) => digests.extend(more),
+        Err(error) => unread = unread.take().or(Some((entry.number, error.to_string()))),
+    })?;
+    // What is read from the table of records must be what the journal says.
+    let mut strange = walked.report.first_bad.clone().or(unread);
+    if strange.is_none() {
+        strange = repository.catalogue.check_records(&digests)?;
+    }
+    let trusted = match trusted_keys(&repository.catalogue) {
+        Err(_) if strange.is_some() => Vec::new(),
+        trusted => trusted?,
+    };
     let judge = Judge { trusted: &trusted, named: &options.keys, walked: &walked };
     let (mut checkpoints, mut refuted) = (Vec::new(), Vec::new());
     for known in known {
@@ -112,6 +123,7 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         let problem = format!("it is missing; the copy of the journal goes on to entry {copied}");
         first_bad = Some((report.head.number + 1, problem));
     }
+    let first_bad = first_bad.or(strange);
     let ok = first_bad.is_none() && checkpoints.iter().all(|one| one.ok);
     let (first_bad, problem) = first_bad.unzip();
     Ok(AuditReport {
@@ -144,7 +156,7 @@ fn lost(checkpoints: &[CheckpointStatus], refuted: &[u64], head: u64) -> Option<
 pub(super) fn walk(
     repository: &Repository,
     sizes: impl IntoIterator<Item = u64>,
-    each: &mut (dyn FnMut(Hash) + Send),
+    each: &mut (dyn FnMut(&JournalEntry, Hash) + Send),
 ) -> Result<Walked> {
     let mut tree = Tree::default();
     let mut roots: BTreeMap<u64, Hash> = BTreeMap::new();
@@ -161,7 +173,7 @@ pub(super) fn walk(
             origin = origin_of(&entry.hash);
         }
         let leaf = tlog::leaf(&bytes_of(&entry.hash));
-        each(leaf);
+        each(entry, leaf);
         tree.push(leaf);
         if let Some(size) = wanted.next_if(|size| *size == tree.size()) {
             roots.insert(size, tree.root());
