@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::add::Problem;
+use super::ask::{Coming, Draft, ask_here};
 use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
@@ -298,7 +299,9 @@ fn preview(
         return Err(Error::NothingToCommit);
     }
     let totals = manifest::summary(&repository.nodes(), &staged)?;
-    let parents = repository.head()?.into_iter().chain(second_parent(operation)).collect();
+    let parents: Vec<_> = repository.head()?.into_iter().chain(second_parent(operation)).collect();
+    let draft = Draft::new(repository, parents.clone(), &message, &options.provenance)?;
+    ask_here(repository, "commit", Coming::Made(draft), true)?;
     Ok(Commit {
         version: None,
         manifest: staged,

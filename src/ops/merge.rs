@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::ask::{Coming, Draft, ask_here};
 use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
 use super::operation::{Doing, Operation};
@@ -10,7 +11,9 @@ use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
 use crate::format::manifest::{self, Change};
-use crate::model::{ManifestId, Provenance, RefKind, RefName, RepoPath, VersionId};
+use crate::model::{
+    DataRef, Derivation, ManifestId, Provenance, RefKind, RefName, RepoPath, VersionId,
+};
 use crate::repo::{self, Repository, Transaction};
 
 /// Which side wins where both have changed a path.
@@ -202,6 +205,7 @@ fn fast_forward(
     let target = repository.manifest_of(&other)?;
     let journey = Journey::to(repository, &target, false)?;
     done.changed = journey.changes().len() as u64;
+    ask_here(repository, "merge", Coming::There(other), options.dry_run)?;
     if options.dry_run {
         journey.check(repository)?;
         return Ok(done);
@@ -229,6 +233,18 @@ fn fast_forward(
     })?;
     journey.keep_index(repository, &updated);
     Ok(done)
+}
+
+/// What the new version says of where it comes from: one that was picked is not a parent.
+fn derivation(repository: &Repository, options: &MergeOptions) -> Result<Provenance> {
+    if options.doing != Doing::CherryPick {
+        return Ok(Provenance::default());
+    }
+    let found = repository.resolve(&options.revision)?;
+    let from = DataRef { dataset: found.dataset, version: found.version, path: None };
+    let how = options.doing.as_str().to_owned();
+    let derived_from = vec![Derivation { from, how, other: serde_json::Map::new() }];
+    Ok(Provenance { derived_from, ..Provenance::default() })
 }
 
 /// The other side's files that are written beside the conflicts.
@@ -261,6 +277,15 @@ fn carry_out(
     let mut sides = beside(&conflicts);
     sides.sort_by(|a, b| a.path.cmp(&b.path));
     refuse_taken(&changes, &sides)?;
+    let action = options.doing.as_str();
+    let before = done.version;
+    let mut parents: Vec<_> = before.into_iter().collect();
+    if options.doing == Doing::Merge {
+        parents.push(done.other);
+    }
+    let provenance = derivation(repository, options)?;
+    let draft = Draft::new(repository, parents.clone(), &message, &provenance)?;
+    ask_here(repository, action, Coming::Made(draft), options.dry_run)?;
     let journey = Journey::by(repository, changes)?;
     let written = Journey::by(repository, sides)?;
     if !options.force || options.dry_run {
@@ -273,8 +298,6 @@ fn carry_out(
     }
     let updated = journey.go(repository, options.force)?;
     written.go(repository, options.force)?;
-    let action = options.doing.as_str();
-    let before = done.version;
     let version = repository.transact(action, &subject(repository), Some(&message), |session| {
         let goal = journey.goal(session)?;
         if !conflicts.is_empty() {
@@ -285,11 +308,7 @@ fn carry_out(
             state.operation = operation.to_value();
             return Ok((Transaction { state: Some(state), ..Transaction::default() }, before));
         }
-        let mut parents: Vec<_> = before.into_iter().collect();
-        if options.doing == Doing::Merge {
-            parents.push(done.other);
-        }
-        let version = describe(session, goal, parents, &message, &Provenance::default())?;
+        let version = describe(session, goal, parents.clone(), &message, &provenance)?;
         let (transaction, id) = record(session, &version)?;
         Ok((transaction, Some(id)))
     })?;

@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+mod ask;
 pub mod bisect;
 pub mod cat;
 pub mod combine;
@@ -23,10 +24,13 @@ pub mod log;
 pub mod ls;
 pub mod merge;
 pub mod operation;
+pub mod pin;
+pub mod policy;
 pub mod refs;
 pub mod remove;
 pub mod reset;
 pub mod restore;
+pub mod review;
 pub mod rollback;
 pub mod show;
 pub mod sides;

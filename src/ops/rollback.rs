@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::ask::{Coming, Draft, ask_all};
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::Operation;
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{Provenance, RefKind, RefName, VersionId};
+use crate::model::{DataRef, Derivation, Provenance, RefKind, RefName, VersionId};
 use crate::repo::{self, Repository, Transaction};
 
 /// A branch that was rolled back.
@@ -48,11 +49,23 @@ pub fn rollback(
     let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
     let from = row.ok_or_else(no_branch)?.version;
-    let to = repository.resolve(revision)?.version;
+    let found = repository.resolve(revision)?;
+    let to = found.version;
     let target = repository.manifest_of(&to)?;
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
     let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
+    let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
+    let message = format!("{}\n\nRolled back to version {to}.", why.trim());
+    let derived = Derivation {
+        from: DataRef { dataset: found.dataset, version: to, path: None },
+        how: "rollback".into(),
+        other: serde_json::Map::new(),
+    };
+    let provenance = Provenance { derived_from: vec![derived], ..Provenance::default() };
+    let draft = Draft::new(repository, vec![from], &message, &provenance)?;
+    let asked = [(RefKind::Branch, name.clone(), Some(from), Coming::Made(draft))];
+    ask_all(repository, "rollback", &subject, asked, dry_run)?;
     if dry_run {
         if let Some(journey) = journey.filter(|_| !force) {
             journey.check(repository)?;
@@ -63,10 +76,8 @@ pub fn rollback(
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
     };
-    let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
-    let message = format!("{}\n\nRolled back to version {to}.", why.trim());
     let version = repository.transact("rollback", &subject, Some(&message), |session| {
-        let version = describe(session, target, vec![from], &message, &Provenance::default())?;
+        let version = describe(session, target, vec![from], &message, &provenance)?;
         if let Some(journey) = &journey {
             let (mut transaction, id) = record(session, &version)?;
             if let Some(state) = &mut transaction.state {
