@@ -85,11 +85,12 @@ impl Judge<'_> {
         if !self.rule.protected {
             return false;
         }
-        let how = match kind {
-            RefKind::Branch => format!(
+        let how = match (kind, act) {
+            (_, Act::Remove) => "a policy without this rule first: `stem policy set FILE`".into(),
+            (RefKind::Branch, _) => format!(
                 "`stem switch -b work`, commit there, `stem switch {name}`, then `stem merge work`"
             ),
-            RefKind::Tag => "put another tag: `stem tag NAME REV`".into(),
+            (RefKind::Tag, _) => "put another tag: `stem tag NAME REV`".to_owned(),
         };
         let what = match (kind, act) {
             (RefKind::Branch, Act::Commit) => {
@@ -176,8 +177,7 @@ impl Judge<'_> {
         }
         if good < least {
             let what = format!(
-                "version {id} was approved by {good} people other than its author, and {least} are \
-                 asked for"
+                "version {id} has {good} of {least} approvals by people other than its author"
             );
             let how = format!("`stem review {id} --approve` by somebody else");
             self.tell("required_reviews", what, how);
