@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::ask::{Coming, Draft, ask_all};
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::Operation;
+use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
@@ -72,6 +73,7 @@ pub fn rollback(
         }
         return Ok(done);
     }
+    signature::must_be_ready(repository)?;
     let updated = match &journey {
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
@@ -94,10 +96,13 @@ pub fn rollback(
             new: Some(id),
             annotation: None,
         };
-        let changes = vec![
+        let mut changes = vec![
             Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
             moved,
         ];
+        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+            changes.push(signature::of_version(repository, &signer, &id)?);
+        }
         let versions = vec![(id, version)];
         Ok((Transaction { changes, versions, state: None }, id))
     })?;
