@@ -100,6 +100,8 @@ verbs! {
     Rm => rm,
     Mv => mv,
     Commit => commit,
+    Meta => meta,
+    Step => step,
     Status => status,
     Log => log,
     Show => show,

@@ -10,6 +10,7 @@ mod context;
 mod exit;
 mod graph;
 mod progress;
+mod provenance;
 mod report;
 mod text;
 mod tour;

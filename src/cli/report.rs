@@ -132,6 +132,11 @@ fn of_repo(failure: &Failure) -> Option<&repo::Error> {
 
 /// The paths that the error is about, where there are several.
 fn details(failure: &Failure) -> Vec<String> {
+    if let Failure::Ops(ops::Error::Metadata { flaws, .. }) = failure
+        && flaws.len() > 1
+    {
+        return flaws.iter().map(ToString::to_string).collect();
+    }
     match of_repo(failure) {
         Some(repo::Error::Unsaved { paths }) => paths.iter().map(|path| path.show()).collect(),
         _ => Vec::new(),
@@ -223,6 +228,24 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_checkpoint",
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
+        E::Metadata { .. } => told(
+            Exit::USAGE,
+            "bad_metadata",
+            "`stem meta template` shows every field, `stem meta validate FILE` checks a file",
+        ),
+        E::Cycle { .. } => {
+            told(Exit::USAGE, "cycle", "`stem step list REV` shows what a version was made from")
+        }
+        E::Command { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "no_command", "")
+        }
+        E::Command { .. } => told(Exit::USAGE, "command", ""),
+        E::Overtaken { .. } => told(
+            Exit::TRY_AGAIN,
+            "lost_race",
+            "commit what it wrote by hand and tell of the step with `--step`, or run it again",
+        ),
+        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }

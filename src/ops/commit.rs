@@ -100,6 +100,9 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     }
     let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
+    let mut provenance = options.provenance.clone();
+    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -114,7 +117,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         if unchanged && !options.allow_empty && operation.is_none() {
             return Ok((Transaction::default(), None));
         }
-        let version = describe(session, manifest, parents, &message, &options.provenance)?;
+        let version = describe(session, manifest, parents, &message, &provenance)?;
         let (transaction, id) = record_signed(session, &version, signer.as_ref())?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))

@@ -5,16 +5,14 @@ use serde::Serialize;
 use super::ask::{Coming, Draft, ask_here};
 use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
-use super::operation::{Doing, Operation};
+use super::operation::{Doing, Operation, derived, only};
 use super::sides::{remove_sides, theirs_path};
 use super::signature::must_be_ready;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
 use crate::format::manifest::{self, Change};
-use crate::model::{
-    DataRef, Derivation, ManifestId, Provenance, RefKind, RefName, RepoPath, VersionId,
-};
+use crate::model::{DatasetName, ManifestId, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Repository, Transaction};
 
 /// Which side wins where both have changed a path.
@@ -93,7 +91,8 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
     if let Some(operation) = Operation::of(repository)? {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }
-    let other = repository.resolve(&options.revision)?.version;
+    let found = repository.resolve(&options.revision)?;
+    let other = found.version;
     let head = repository.head()?;
     refuse_staged(repository)?;
     let simple = |ended, version| Merge {
@@ -142,7 +141,7 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
     if !done.conflicts.is_empty() {
         done.ended = Ended::Conflicts;
     }
-    carry_out(repository, options, combined, message, done)
+    carry_out(repository, options, combined, (message, found.dataset), done)
 }
 
 /// The listing both sides are compared with, and the other side's listing.
@@ -236,18 +235,6 @@ fn fast_forward(
     Ok(done)
 }
 
-/// What the new version says of where it comes from: one that was picked is not a parent.
-fn derivation(repository: &Repository, options: &MergeOptions) -> Result<Provenance> {
-    if options.doing != Doing::CherryPick {
-        return Ok(Provenance::default());
-    }
-    let found = repository.resolve(&options.revision)?;
-    let from = DataRef { dataset: found.dataset, version: found.version, path: None };
-    let how = options.doing.as_str().to_owned();
-    let derived_from = vec![Derivation { from, how, other: serde_json::Map::new() }];
-    Ok(Provenance { derived_from, ..Provenance::default() })
-}
-
 /// The other side's files that are written beside the conflicts.
 fn beside(conflicts: &[Conflict]) -> Vec<Change> {
     let beside = |conflict: &Conflict| {
@@ -271,7 +258,7 @@ fn carry_out(
     repository: &Repository,
     options: &MergeOptions,
     combined: Combined,
-    message: String,
+    (message, dataset): (String, DatasetName),
     mut done: Merge,
 ) -> Result<Merge> {
     let Combined { changes, conflicts } = combined;
@@ -284,7 +271,7 @@ fn carry_out(
     if options.doing == Doing::Merge {
         parents.push(done.other);
     }
-    let provenance = derivation(repository, options)?;
+    let provenance = only(derived(options.doing, &dataset, done.other, repository.dataset()));
     let draft = Draft::new(repository, parents.clone(), &message, &provenance)?;
     ask_here(repository, action, Coming::Made(draft), options.dry_run)?;
     let journey = Journey::by(repository, changes)?;
@@ -306,6 +293,7 @@ fn carry_out(
             let mut state = repository.state();
             state.staged = goal;
             let (doing, other, paths) = (options.doing, done.other, &done.conflicts);
+            let other = (&dataset, other);
             let operation = Operation::new(doing, other, before, message.clone(), paths);
             state.operation = operation.to_value();
             return Ok((Transaction { state: Some(state), ..Transaction::default() }, before));

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::ask::{Coming, Draft, ask_all};
 use super::commit::{branch, describe, record, subject, upkeep};
-use super::operation::Operation;
+use super::operation::{Operation, derivation, only};
 use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{DataRef, Derivation, Provenance, RefKind, RefName, VersionId};
+use crate::model::{RefKind, RefName, VersionId};
 use crate::repo::{self, Repository, Transaction};
 
 /// A branch that was rolled back.
@@ -58,12 +58,7 @@ pub fn rollback(
     let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
     let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
     let message = format!("{}\n\nRolled back to version {to}.", why.trim());
-    let derived = Derivation {
-        from: DataRef { dataset: found.dataset, version: to, path: None },
-        how: "rollback".into(),
-        other: serde_json::Map::new(),
-    };
-    let provenance = Provenance { derived_from: vec![derived], ..Provenance::default() };
+    let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
     let draft = Draft::new(repository, vec![from], &message, &provenance)?;
     let asked = [(RefKind::Branch, name.clone(), Some(from), Coming::Made(draft))];
     ask_all(repository, "rollback", &subject, asked, dry_run)?;

@@ -92,5 +92,9 @@ pub(in crate::catalogue) const NEWEST: &str =
 pub(in crate::catalogue) const NEWEST_NUMBER: &str =
     "SELECT COALESCE(MAX(number), 0) FROM record WHERE kind = $1 AND name IS NULL";
 
+/// $1 version: what it was made from, besides its parents.
+pub(in crate::catalogue) const MADE_FROM: &str =
+    "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
+
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";

@@ -52,7 +52,10 @@ mod laws {
             assert_eq!((found.number, found.record.text.as_deref()), (number, Some(text)));
             let late = asked(before.map_or(0, |row| row.number));
             let error = catalogue.apply(&late).unwrap_err();
-            assert!(matches!(error, Error::Moved { ref what, .. } if what == THE_POLICY), "{error}");
+            assert!(
+                matches!(error, Error::Moved { ref what, .. } if what == THE_POLICY),
+                "{error}"
+            );
             assert!(!catalogue.has_dataset(&dataset("other")).unwrap());
         }
         let number = catalogue.journal_head().unwrap().number;
