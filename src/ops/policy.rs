@@ -159,7 +159,7 @@ pub fn check(repository: &Repository, revision: &str, target: Target) -> Result<
             let dataset = repository.dataset().as_str();
             let exists = repository.catalogue.get_ref(repository.dataset(), kind, &name)?.is_some();
             let asked = Asked { act, dataset, kind, name: name.as_str(), exists };
-            policy.judge(&asked, &Evidence::of(repository, &version)?)
+            policy.judge(&asked, &Evidence::of(repository, &version, &[])?)
         }
         None => Vec::new(),
     };
@@ -302,7 +302,7 @@ pub fn test(repository: &Repository, text: &str) -> Result<Trial> {
         let (dataset, name) = (row.dataset.as_str(), row.name.as_str());
         let asked = Asked { act, dataset, kind, name, exists: true };
         let missing: Vec<_> = if policy.rules.iter().any(|rule| rule.applies(&asked)) {
-            let judgements = policy.judge(&asked, &Evidence::of(repository, &row.version)?);
+            let judgements = policy.judge(&asked, &Evidence::of(repository, &row.version, &[])?);
             judgements.into_iter().flat_map(|judgement| judgement.missing).collect()
         } else {
             Vec::new()

@@ -28,6 +28,7 @@ mod rebuild;
 mod retain;
 mod revision;
 mod session;
+pub mod signature;
 mod surroundings;
 mod survey;
 mod trace;

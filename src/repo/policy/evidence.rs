@@ -9,11 +9,15 @@ use super::Case;
 use crate::catalogue::{RecordFilter, RecordRow};
 use crate::format::frame::Key;
 use crate::format::version;
-use crate::model::{Author, Provenance, RecordKind, Version, VersionId};
-use crate::repo::{Repository, Result};
+use crate::model::{Author, Provenance, Record, RecordKind, Version, VersionId};
+use crate::repo::{Repository, Result, signature};
 
 /// How a version says that it takes over what another one holds; what is known of that one counts.
 const TAKEN_OVER: &[&str] = &["cherry-pick", "rollback"];
+
+/// What may be said of a version later; all else is a field of the user's own.
+const PLAIN: &[&str] =
+    &["purpose", "dataset_kind", "languages", "modalities", "sensitivity", "licence"];
 
 /// A metric that was seen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,16 +57,16 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What is known of a version that exists.
+    /// What is known of a version that exists; `pending` as for [`is_signed`].
     ///
     /// # Errors
     ///
     /// What keeps the version or its records from being read.
-    pub fn of(repository: &Repository, id: &VersionId) -> Result<Self> {
+    pub fn of(repository: &Repository, id: &VersionId, pending: &[&Record]) -> Result<Self> {
         let mut evidence = Self::default();
         let version = evidence.look_at(repository, id)?;
         evidence.message = version.message;
-        evidence.signed = is_signed(repository, id)?;
+        evidence.signed = is_signed(repository, id, pending)?;
         Ok(evidence)
     }
 
@@ -87,7 +91,7 @@ impl Evidence {
         }
         evidence.signed = !merged.is_empty();
         for id in merged {
-            evidence.signed &= is_signed(repository, id)?;
+            evidence.signed &= is_signed(repository, id, &[])?;
         }
         evidence.hear(&version.provenance, None);
         evidence.message = version.message.clone();
@@ -161,17 +165,19 @@ impl Evidence {
     fn hear_meta(&mut self, mut row: RecordRow) {
         let value = row.record.body.remove("value").unwrap_or(Value::Null);
         let Some(name) = row.record.name else { return };
-        match name.strip_prefix("fields.") {
-            Some(field) => {
-                let fields = self.said.entry("fields").or_insert_with(|| Map::new().into());
-                if let Value::Object(fields) = fields {
-                    put(fields, field, value);
-                }
-            }
-            None => {
-                self.said.insert(name, value);
-            }
-        }
+        let place = if PLAIN.contains(&name.as_str()) {
+            &mut self.said
+        } else {
+            let fields = self.said.entry("fields").or_insert_with(|| Map::new().into());
+            let Value::Object(fields) = fields else { return };
+            fields
+        };
+        // `null` takes away what was said.
+        if value.is_null() {
+            place.remove(&name)
+        } else {
+            place.insert(name, value)
+        };
     }
 
     fn add(&mut self, list: &str, item: Map<String, Value>) {
@@ -190,16 +196,6 @@ impl Evidence {
     }
 }
 
-/// Puts a value at `a.b`, as deep as there are objects.
-fn put(fields: &mut Map<String, Value>, path: &str, value: Value) {
-    if let Some((first, rest)) = path.split_once('.')
-        && let Some(Value::Object(inner)) = fields.get_mut(first)
-    {
-        return put(inner, rest, value);
-    }
-    fields.insert(path.to_owned(), value);
-}
-
 /// People are told apart by their mail address where they have one.
 fn person(actor: &str) -> String {
     match actor.parse::<Author>() {
@@ -213,19 +209,26 @@ fn is_same(actor: &str, author: &Author) -> bool {
     person(actor) == person(&author.to_string())
 }
 
-/// Whether a version carries a signature.
+/// Whether a version carries a good signature by a trusted key, and none that is false. `pending` are
+/// records that are about to be added, such as the signature of a tag that is being put at it.
 ///
-/// The one place where a policy asks: what a signature is worth is decided by whoever keeps keys.
+/// The one place where a policy asks for signatures.
 ///
 /// # Errors
 ///
 /// The catalogue's.
-pub fn is_signed(repository: &Repository, version: &VersionId) -> Result<bool> {
-    let filter = RecordFilter {
-        kind: Some(RecordKind::Signature),
-        version: Some(*version),
-        limit: Some(1),
-        ..RecordFilter::default()
+pub fn is_signed(
+    repository: &Repository,
+    version: &VersionId,
+    pending: &[&Record],
+) -> Result<bool> {
+    let judge = signature::Judge::new(repository)?;
+    let mut found = judge.of(version)?;
+    let number = repository.catalogue.journal_head()?.number + 1;
+    let is_its = |record: &&&Record| {
+        record.kind == RecordKind::Signature && record.version == Some(*version)
     };
-    Ok(!repository.catalogue.records(&filter)?.is_empty())
+    let new = pending.iter().filter(is_its);
+    found.extend(new.map(|record| judge.of_record(number, (*record).clone())));
+    Ok(signature::is_signed(&found))
 }

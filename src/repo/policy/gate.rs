@@ -86,6 +86,13 @@ fn steps(transaction: &Transaction) -> Vec<Step<'_>> {
     transaction.changes.iter().filter_map(step).collect()
 }
 
+fn recorded(change: &Change) -> Option<&Record> {
+    match change {
+        Change::Recorded { record } => Some(record),
+        _ => None,
+    }
+}
+
 impl Repository {
     /// The policy of the store, and the entry of the journal that set it.
     ///
@@ -148,9 +155,10 @@ impl Repository {
         let Some((number, policy)) = self.policy()? else {
             return Ok(Gated { verdicts: Vec::new(), policy: Some(0) });
         };
+        let pending: Vec<&Record> = transaction.changes.iter().filter_map(recorded).collect();
         let (mut records, mut missing, mut refused) = (Vec::new(), Vec::new(), None);
         for step in &steps {
-            for judgement in self.judgements(&policy, action, step)? {
+            for judgement in self.judgements(&policy, action, step, &pending)? {
                 if !judgement.passes() {
                     refused.get_or_insert_with(|| step.words());
                     missing.extend(judgement.missing.iter().cloned());
@@ -165,12 +173,18 @@ impl Repository {
             }
             return Err(Error::Refused(Box::new(refusal)));
         }
-        let recorded = |record| Change::Recorded { record };
-        let verdicts = records.into_iter().map(recorded).collect();
+        let verdict = |record| Change::Recorded { record };
+        let verdicts = records.into_iter().map(verdict).collect();
         Ok(Gated { verdicts, policy: Some(number) })
     }
 
-    fn judgements(&self, policy: &Policy, action: &str, step: &Step<'_>) -> Result<Vec<Judgement>> {
+    fn judgements(
+        &self,
+        policy: &Policy,
+        action: &str,
+        step: &Step<'_>,
+        pending: &[&Record],
+    ) -> Result<Vec<Judgement>> {
         let asked = Asked {
             act: step.act(action),
             dataset: step.dataset.as_str(),
@@ -183,7 +197,7 @@ impl Repository {
         }
         let evidence = match (step.made, &step.new) {
             (Some(version), _) => Evidence::of_new(self, version)?,
-            (None, Some(id)) => Evidence::of(self, id)?,
+            (None, Some(id)) => Evidence::of(self, id, pending)?,
             (None, None) => Evidence::default(),
         };
         let mut judgements = policy.judge(&asked, &evidence);

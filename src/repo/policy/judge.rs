@@ -153,7 +153,11 @@ impl Judge<'_> {
         if !self.evidence.signed {
             let id = self.version();
             let what = format!("version {id} carries no good signature by a key that is trusted");
-            self.tell("signed", what, format!("`stem sign {id}`"));
+            let how = format!(
+                "`stem tag --sign NAME {id}`, or commit it anew with `stem commit --allow-empty \
+                 --sign`; `stem key trust` says whose keys are trusted"
+            );
+            self.tell("signed", what, how);
         }
     }
 
@@ -300,7 +304,9 @@ impl Judge<'_> {
         let items = list(&evidence.said, list_name);
         let (one, flag, later) = match list_name {
             "sources" => ("source", "--source 'uri=…,licence=…'", None),
-            "steps" => ("step", "--step 'name=…'", Some(format!("step add {} …", self.version()))),
+            "steps" => {
+                ("step", "--step 'name=…'", Some(format!("step add {} --name …", self.version())))
+            }
             "metrics" => {
                 let later = format!("metric set {} NAME=…", self.version());
                 ("metric", "--metric NAME=…", Some(later))
