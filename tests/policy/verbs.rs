@@ -103,7 +103,7 @@ fn a_protected_branch_refuses_every_verb_but_merge() {
     bench.must(&["merge", "work"]);
     assert_eq!(bench.must(&["ls"]), "a\nb\n");
     refused(&bench, &["undo"], "main");
-    assert_eq!(bench.must(&["fsck", "-q"]), "");
+    bench.must(&["fsck"]);
     bench.must(&["audit", "verify"]);
 }
 
@@ -216,7 +216,7 @@ fn a_signature_is_asked_for_at_a_merge_and_at_a_tag() {
     let bench = Bench::new();
     bench.commit("a", "1\n");
     let key = bench.ask(&["key", "generate"]).1;
-    let id = key["id"].as_str().unwrap().to_owned();
+    let id = key["key"]["id"].as_str().unwrap().to_owned();
     bench.set_policy(
         "[[rule]]\nname = \"s\"\nbranches = [\"main\"]\non = [\"merge\", \"tag\"]\nsigned = true\n",
     );

@@ -223,10 +223,12 @@ impl Case {
 impl Rule {
     /// Whether the rule has a say.
     pub fn applies(&self, asked: &Asked<'_>) -> bool {
-        let (patterns, kept) = match asked.kind {
-            RefKind::Branch => (&self.branches, self.protected),
-            RefKind::Tag => (&self.tags, self.protected && self.on.contains(&On::Tag)),
+        // A rule about tags alone protects no branch, and one about branches alone no tag.
+        let (patterns, about) = match asked.kind {
+            RefKind::Branch => (&self.branches, &[On::Commit, On::Merge][..]),
+            RefKind::Tag => (&self.tags, &[On::Tag][..]),
         };
+        let kept = self.protected && about.iter().any(|on| self.on.contains(on));
         let is_asked = asked.act.on().is_some_and(|on| self.on.contains(&on));
         fits(&self.datasets, asked.dataset) && fits(patterns, asked.name) && (is_asked || kept)
     }
