@@ -298,7 +298,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
         E::Policy(_) => told(Exit::USAGE, "bad_policy", "`stem policy set FILE` sets another one"),
         E::Refused(_) => told(Exit::POLICY, "policy", "`stem policy explain` lists the rules"),
-        E::Pin { problem, .. } => match problem {
+        E::Pin { problem, .. } => match **problem {
             PinError::OtherDataset { .. } | PinError::NoVersion(_) => {
                 told(Exit::NOT_FOUND, "pin_elsewhere", "is this the worktree that belongs to it?")
             }

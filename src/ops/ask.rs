@@ -27,9 +27,9 @@ impl Draft {
         parents: Vec<VersionId>,
         message: &str,
         provenance: &Provenance,
-    ) -> Result<Self, repo::Error> {
+    ) -> Result<Box<Self>, repo::Error> {
         let (author, provenance) = (repository.author()?, provenance.clone());
-        Ok(Self { parents, author, message: message.to_owned(), provenance })
+        Ok(Box::new(Self { parents, author, message: message.to_owned(), provenance }))
     }
 
     /// The version, with an empty listing, and an id that no other has.
@@ -57,7 +57,7 @@ pub(super) type Move = (RefKind, RefName, Option<VersionId>, Coming);
 /// What a branch is to become.
 pub(super) enum Coming {
     /// A version that is about to be made.
-    Made(Draft),
+    Made(Box<Draft>),
     /// A version that exists.
     There(VersionId),
 }

@@ -8,7 +8,7 @@ use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
 use super::signature::{self, Signing};
-use super::stage::stage;
+use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::format::manifest;
@@ -100,9 +100,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     }
     let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
-    let mut provenance = options.provenance.clone();
-    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
-    provenance.derived_from.extend(ended);
+    let provenance = provenance(repository, options, operation.as_ref());
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -125,13 +123,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     let Some((id, version, counts, taken)) = done.take() else {
         return Err(Error::NothingToCommit);
     };
-    let mut failed = Vec::new();
-    if let Some(taken) = &taken {
-        taken.keep_index(repository);
-        failed.extend(taken.failed.iter().map(Problem::failed));
-        let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
-        failed.extend(hidden.map(Problem::odd));
-    }
+    let failed = taken.map_or(Vec::new(), |taken| left_out(repository, &taken));
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
@@ -157,6 +149,25 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         signed_by,
         dry_run,
     })
+}
+
+/// What was given, and where that comes from which an operation ends with this commit.
+fn provenance(
+    repository: &Repository,
+    options: &CommitOptions,
+    operation: Option<&Operation>,
+) -> Provenance {
+    let mut provenance = options.provenance.clone();
+    let ended = operation.and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
+    provenance
+}
+
+/// Remembers what was staged, and tells what could not be.
+fn left_out(repository: &Repository, taken: &Staged) -> Vec<Problem> {
+    taken.keep_index(repository);
+    let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
+    taken.failed.iter().map(Problem::failed).chain(hidden.map(Problem::odd)).collect()
 }
 
 fn refuse_conflicts(options: &CommitOptions, operation: Option<&Operation>) -> Result<()> {
@@ -326,7 +337,8 @@ fn preview(
     }
     let totals = manifest::summary(&repository.nodes(), &staged)?;
     let parents: Vec<_> = repository.head()?.into_iter().chain(second_parent(operation)).collect();
-    let draft = Draft::new(repository, parents.clone(), &message, &options.provenance)?;
+    let said = provenance(repository, options, operation);
+    let draft = Draft::new(repository, parents.clone(), &message, &said)?;
     ask_here(repository, "commit", Coming::Made(draft), true)?;
     Ok(Commit {
         version: None,

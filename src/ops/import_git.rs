@@ -205,7 +205,8 @@ fn ask(
                 let provenance = batch::provenance(source, options.directory.as_ref(), &commit);
                 let message = commit.message.trim_end().to_owned();
                 let author = commit.author.author.clone();
-                Coming::Made(Draft { parents: Vec::new(), author, message, provenance })
+                let parents = Vec::new();
+                Coming::Made(Box::new(Draft { parents, author, message, provenance }))
             }
         };
         moves.push((one.kind, one.name.clone(), one.old, coming));

@@ -43,7 +43,7 @@ pub fn pin(
     let found = repository.resolve(revision)?;
     if found.dataset != *repository.dataset() {
         let (theirs, ours) = (found.dataset, repository.dataset().clone());
-        let problem = PinError::OtherDataset { theirs, ours };
+        let problem = Box::new(PinError::OtherDataset { theirs, ours });
         return Err(repo::Error::Pin { path: path.to_path_buf(), problem }.into());
     }
     let digest = repository.manifest_of(&found.version)?;
@@ -78,7 +78,7 @@ pub fn pin(
 pub fn pinned(repository: &Repository) -> Result<Option<(PathBuf, Pin)>> {
     let Some(path) = Pin::find(&repository.place) else { return Ok(None) };
     let pin = Pin::read(&path)?;
-    let wrong = |problem| repo::Error::Pin { path: path.clone(), problem };
+    let wrong = |problem| repo::Error::Pin { path: path.clone(), problem: Box::new(problem) };
     if pin.dataset != *repository.dataset() {
         let (theirs, ours) = (pin.dataset.clone(), repository.dataset().clone());
         return Err(wrong(PinError::OtherDataset { theirs, ours }).into());

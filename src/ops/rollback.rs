@@ -9,8 +9,8 @@ use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::model::{RefKind, RefName, Version, VersionId};
+use crate::repo::{self, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -82,24 +82,7 @@ pub fn rollback(
             }
             return Ok((transaction, id));
         }
-        let id = session.put_version(&version)?;
-        let moved = Change::RefMoved {
-            dataset: dataset.clone(),
-            kind: RefKind::Branch,
-            name: name.clone(),
-            old: Some(from),
-            new: Some(id),
-            annotation: None,
-        };
-        let mut changes = vec![
-            Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
-            moved,
-        ];
-        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
-            changes.push(signature::of_version(repository, &signer, &id)?);
-        }
-        let versions = vec![(id, version)];
-        Ok((Transaction { changes, versions, state: None }, id))
+        elsewhere(session, name, from, version)
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
@@ -107,4 +90,30 @@ pub fn rollback(
     upkeep(repository);
     done.version = Some(version);
     Ok(done)
+}
+
+/// Stores a version, and moves a branch to it that the worktree is not on.
+fn elsewhere(
+    session: &Session<'_>,
+    name: &RefName,
+    from: VersionId,
+    version: Version,
+) -> repo::Result<(Transaction, VersionId)> {
+    let repository = session.repository();
+    let dataset = repository.dataset().clone();
+    let id = session.put_version(&version)?;
+    let moved = Change::RefMoved {
+        dataset: dataset.clone(),
+        kind: RefKind::Branch,
+        name: name.clone(),
+        old: Some(from),
+        new: Some(id),
+        annotation: None,
+    };
+    let mut changes = vec![Change::VersionAdded { version: id, dataset: Some(dataset) }, moved];
+    if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+        changes.push(signature::of_version(repository, &signer, &id)?);
+    }
+    let versions = vec![(id, version)];
+    Ok((Transaction { changes, versions, state: None }, id))
 }

@@ -150,7 +150,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: super::PinError,
+        problem: Box<super::PinError>,
     },
     /// A policy that is not understood.
     #[error("the policy is not understood: {0}")]

@@ -105,7 +105,7 @@ impl Pin {
     /// [`Error::Pin`], [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
         let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let wrong = |problem| Error::Pin { path: path.to_path_buf(), problem };
+        let wrong = |problem| Error::Pin { path: path.to_path_buf(), problem: Box::new(problem) };
         // Opening a pipe would wait for its writer.
         if !path.metadata().map_err(io)?.is_file() {
             return Err(wrong(PinError::NotAFile));
@@ -139,8 +139,13 @@ impl Pin {
         {
             return Err(PinError::Newer(format));
         }
-        toml::from_str(text)
-            .map_err(|error| bad(error.span().map_or(0, |span| span.start), error.message()))
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            match key_before(text, at) {
+                Some(key) => bad(at, &format!("`{key}`: {}", error.message())),
+                None => bad(at, error.message()),
+            }
+        })
     }
 
     /// The bytes of the file.
@@ -162,8 +167,8 @@ impl Pin {
     pub fn write(&self, path: &Path) -> Result<()> {
         use std::io::Write;
         let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let text =
-            self.to_text().map_err(|problem| Error::Pin { path: path.to_path_buf(), problem })?;
+        let wrong = |problem| Error::Pin { path: path.to_path_buf(), problem: Box::new(problem) };
+        let text = self.to_text().map_err(wrong)?;
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(".new");
         let temporary = path.with_file_name(name);
@@ -173,6 +178,14 @@ impl Pin {
         file.sync_all().map_err(io)?;
         std::fs::rename(&temporary, path).map_err(io)
     }
+}
+
+/// The key whose value stands at a byte.
+fn key_before(text: &str, at: usize) -> Option<&str> {
+    let line = text.get(..at)?.rsplit('\n').next()?;
+    let key = line.split_once('=')?.0.trim();
+    let harmless = key.len() <= 40 && !key.chars().any(char::is_control);
+    Some(key).filter(|key| !key.is_empty() && harmless)
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ fn errors_name_the_line_and_the_key() {
             "[[test]]\nexpect = \"pass\"\nprovenance = { sources = 1 }\n",
             "line 3, `test[1].provenance`",
         ),
+        ("[[rule]]\nname = \"\\u001b[2J\"\n", "line 2, `rule[1].name`: it has control characters"),
         ("a = \"", "line 1"),
         (&deep, "line 1"),
     ];

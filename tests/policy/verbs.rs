@@ -154,7 +154,8 @@ fn a_branch_that_exists_nowhere_yet_can_be_made_protected() {
     bench.must(&["branch", "-m", "main", "work"]);
     bench.commit("a", "1\n");
     bench.must(&["branch", "main", "work"]);
-    refused(&bench, &["branch", "-f", "main", "work~0^0"], "main");
+    bench.commit("a", "2\n");
+    refused(&bench, &["branch", "-f", "main", "work"], "main");
 }
 
 /// What a merge brings counts for it: what was said of the version, and what was said later.

@@ -163,7 +163,7 @@ fn explained(seen: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     if seen.rules.is_empty() {
         return writeln!(out, "No rule concerns branch {} of {}", seen.branch, seen.dataset);
     }
-    writeln!(out, "Rules for branch {} of {}, and for tags:", seen.branch, seen.dataset)?;
+    writeln!(out, "Rules for branch {} of {}:", seen.branch, seen.dataset)?;
     for rule in &seen.rules {
         writeln!(out, "\n{}, {}:", rule.rule, rule.when)?;
         rule.demands.iter().try_for_each(|demand| writeln!(out, "  {demand}"))?;

@@ -167,7 +167,8 @@ impl Repository {
             }
         }
         if let Some(what) = refused {
-            let refusal = Refusal { action: action.to_owned(), what, missing };
+            let action = action.strip_suffix("-hard").unwrap_or(action).to_owned();
+            let refusal = Refusal { action, what, missing };
             if keep {
                 self.journal_refusal(&refusal, subject, records)?;
             }

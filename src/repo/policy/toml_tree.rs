@@ -122,7 +122,14 @@ impl<'a> Node<'a> {
     pub(super) fn text(&self) -> Result<String> {
         match self.value.get_ref() {
             DeValue::String(text) if text.trim().is_empty() => Err(self.wrong("it is empty")),
-            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::String(text) => {
+                // It will be shown on terminals; what a made-up version says is not.
+                let is_shown = !self.path.ends_with(".message");
+                match is_shown && text.chars().any(char::is_control) {
+                    true => Err(self.wrong("it has control characters")),
+                    false => Ok(text.to_string()),
+                }
+            }
             _ => Err(self.is_not("text in quotes")),
         }
     }
