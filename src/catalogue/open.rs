@@ -19,6 +19,8 @@ pub(super) const APPLICATION_ID: i64 = 1_400_137_069;
 pub(super) const SCHEMA: i64 = 2;
 /// How long we wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many rows may wait for the thread that asked for them.
+const ROWS_AHEAD: usize = 1024;
 /// Triggers and views that migrations make, as `type name`.
 const OURS: [&str; 0] = [];
 
@@ -216,6 +218,8 @@ fn settings(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
+        // Rows come from another thread; with sqlx's 50 the two wait for each other all the time.
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 

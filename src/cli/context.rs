@@ -99,6 +99,14 @@ impl Context {
         Ok(repository.place.inside(given)?)
     }
 
+    /// A file of the command line, seen from where it works.
+    pub(crate) fn file(&self, given: &Path) -> PathBuf {
+        if self.directory == Path::new(".") {
+            return given.to_path_buf();
+        }
+        self.directory.join(given)
+    }
+
     /// Says what was done: `data` as JSON, or what `text` writes unless `-q` was given.
     pub(crate) fn done<T: Serialize>(
         &self,

@@ -251,6 +251,27 @@ fn tell_ops(error: &ops::Error) -> Told {
     }
 }
 
+const NO_AUTHOR: &str = "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and \
+    `user.email`, or Git's";
+
+fn tell_key(error: &repo::KeyError) -> Told {
+    use repo::KeyError as E;
+    let (code, hint) = match error {
+        E::NoDirectory => ("no_key", "set STEM_KEYS to a directory"),
+        E::Missing { .. } => {
+            ("no_key", "`stem key generate` makes one, `stem key list` lists them")
+        }
+        E::Several { .. } => {
+            ("several_keys", "say which with `--key ID`, or `stem config set user.signingkey ID`")
+        }
+        E::Exposed { .. } => {
+            ("exposed_key", "if nobody has used it, `chmod 600` it; else make another one")
+        }
+        E::BadFile { .. } => ("bad_key", ""),
+    };
+    told(Exit::NOT_ALLOWED, code, hint)
+}
+
 fn tell_repo(error: &repo::Error) -> Told {
     use repo::Error as E;
     match error {
@@ -270,12 +291,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         ),
         E::Outside { .. } => told(Exit::USAGE, "outside", ""),
         E::Locked { .. } => told(Exit::TRY_AGAIN, "locked", "wait for it to end, then try again"),
-        E::NoAuthor => told(
-            Exit::USAGE,
-            "no_author",
-            "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and `user.email`, \
-             or Git's",
-        ),
+        E::NoAuthor => told(Exit::USAGE, "no_author", NO_AUTHOR),
         E::Author(_) => told(Exit::USAGE, "bad_author", "write it as `Name <mail>`"),
         E::Epoch(_) => told(Exit::USAGE, "bad_time", "give seconds since 1970"),
         E::NoDataset(_) => told(Exit::NOT_FOUND, "no_dataset", "`stem datasets` lists them"),
@@ -288,7 +304,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::BadRevision { .. } => told(Exit::USAGE, "bad_revision", ""),
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
-        E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
         E::Content { source, .. } => tell_repo(source),
         E::Unsaved { .. } => told(
             Exit::UNSAVED,
@@ -298,35 +314,8 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
         E::Policy(_) => told(Exit::USAGE, "bad_policy", "`stem policy set FILE` sets another one"),
         E::Refused(_) => told(Exit::POLICY, "policy", "`stem policy explain` lists the rules"),
-        E::Pin { problem, .. } => match **problem {
-            PinError::OtherDataset { .. } | PinError::NoVersion(_) => {
-                told(Exit::NOT_FOUND, "pin_elsewhere", "is this the worktree that belongs to it?")
-            }
-            PinError::OtherDigest { .. } => {
-                told(Exit::DAMAGED, "pin_damaged", "`stem git-pin REV` writes it anew")
-            }
-            PinError::NotAFile | PinError::TooLong | PinError::Bad { .. } | PinError::Newer(_) => {
-                told(Exit::USAGE, "bad_pin", "remove it, and `stem git-pin REV` writes it anew")
-            }
-        },
-        E::NoKeyDirectory => told(Exit::NOT_ALLOWED, "no_key", "set STEM_KEYS to a directory"),
-        E::NoSigningKey { .. } => told(
-            Exit::NOT_ALLOWED,
-            "no_key",
-            "`stem key generate` makes one, `stem key list` lists them",
-        ),
-        E::SeveralKeys { .. } => told(
-            Exit::NOT_ALLOWED,
-            "several_keys",
-            "say which with `--key ID`, or `stem config set user.signingkey ID`",
-        ),
-        E::ExposedKey { .. } => told(
-            Exit::NOT_ALLOWED,
-            "exposed_key",
-            "if nobody has used it, `chmod 600` it; else make another one",
-        ),
-        E::BadKeyFile { .. } => told(Exit::NOT_ALLOWED, "bad_key", ""),
-        E::BadRecord { .. } => damaged(),
+        E::Pin { problem, .. } => tell_pin(problem),
+        E::Key(error) => tell_key(error),
         E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
@@ -338,6 +327,20 @@ fn tell_repo(error: &repo::Error) -> Told {
         }
         E::Write(_) => told(Exit::DAMAGED, "write", ""),
         E::Git(error) => tell_git(error),
+    }
+}
+
+fn tell_pin(problem: &PinError) -> Told {
+    match problem {
+        PinError::OtherDataset { .. } | PinError::NoVersion(_) => {
+            told(Exit::NOT_FOUND, "pin_elsewhere", "is this the worktree that belongs to it?")
+        }
+        PinError::OtherDigest { .. } => {
+            told(Exit::DAMAGED, "pin_damaged", "`stem git-pin REV` writes it anew")
+        }
+        PinError::NotAFile | PinError::TooLong | PinError::Bad { .. } | PinError::Newer(_) => {
+            told(Exit::USAGE, "bad_pin", "remove it, and `stem git-pin REV` writes it anew")
+        }
     }
 }
 

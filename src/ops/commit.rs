@@ -123,7 +123,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     let Some((id, version, counts, taken)) = done.take() else {
         return Err(Error::NothingToCommit);
     };
-    let failed = taken.map_or(Vec::new(), |taken| left_out(repository, &taken));
+    let failed = taken.map_or_else(Vec::new, |taken| left_out(repository, &taken));
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
@@ -163,7 +163,7 @@ fn provenance(
     provenance
 }
 
-/// Remembers what was staged, and tells what could not be.
+/// Brings the index up, and tells what could not be staged.
 fn left_out(repository: &Repository, taken: &Staged) -> Vec<Problem> {
     taken.keep_index(repository);
     let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));

@@ -9,7 +9,7 @@ use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{RefKind, RefName, Version, VersionId};
+use crate::model::{DatasetName, RefKind, RefName, Version, VersionId};
 use crate::repo::{self, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
@@ -82,7 +82,7 @@ pub fn rollback(
             }
             return Ok((transaction, id));
         }
-        elsewhere(session, name, from, version)
+        record_beside(session, &dataset, name, from, version)
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
@@ -92,15 +92,15 @@ pub fn rollback(
     Ok(done)
 }
 
-/// Stores a version, and moves a branch to it that the worktree is not on.
-fn elsewhere(
+/// Stores `version` and moves a branch to it that the worktree is not on.
+fn record_beside(
     session: &Session<'_>,
+    dataset: &DatasetName,
     name: &RefName,
     from: VersionId,
     version: Version,
 ) -> repo::Result<(Transaction, VersionId)> {
     let repository = session.repository();
-    let dataset = repository.dataset().clone();
     let id = session.put_version(&version)?;
     let moved = Change::RefMoved {
         dataset: dataset.clone(),
@@ -110,10 +110,10 @@ fn elsewhere(
         new: Some(id),
         annotation: None,
     };
-    let mut changes = vec![Change::VersionAdded { version: id, dataset: Some(dataset) }, moved];
+    let added = Change::VersionAdded { version: id, dataset: Some(dataset.clone()) };
+    let mut changes = vec![added, moved];
     if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
         changes.push(signature::of_version(repository, &signer, &id)?);
     }
-    let versions = vec![(id, version)];
-    Ok((Transaction { changes, versions, state: None }, id))
+    Ok((Transaction { changes, versions: vec![(id, version)], state: None }, id))
 }

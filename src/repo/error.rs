@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::KeyError;
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
-use crate::sign::{self, KeyId};
+use crate::sign;
 use crate::worktree::write::WriteError;
 use crate::{catalogue, format, git, store, worktree};
 
@@ -158,41 +159,9 @@ pub enum Error {
     /// The policy of the store does not let it through.
     #[error("{0}")]
     Refused(Box<super::policy::Refusal>),
-    /// Nothing says where private keys lie.
-    #[error(
-        "nothing says where your keys lie: neither STEM_KEYS nor XDG_CONFIG_HOME nor HOME is set"
-    )]
-    NoKeyDirectory,
-    /// There is no key to sign with.
-    #[error("{}", no_key(wanted, directory))]
-    NoSigningKey {
-        /// What was asked for; empty if nothing was.
-        wanted: String,
-        /// Where it was looked for.
-        directory: PathBuf,
-    },
-    /// Nobody said which key to sign with.
-    #[error("you have several keys: {}", show_keys(ids))]
-    SeveralKeys {
-        /// Their ids.
-        ids: Vec<KeyId>,
-    },
-    /// A private key that others may read.
-    #[error("others than you may use the private key {} (its mode is {mode:03o})", path.display())]
-    ExposedKey {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A file of a key that is not one.
-    #[error("cannot use the key in {}", path.display())]
-    BadKeyFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: sign::Error,
-    },
+    /// A key that cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A record of the catalogue that does not say what its kind must.
     #[error("the record of entry {number} of the journal is not understood: {problem}")]
     BadRecord {
@@ -226,17 +195,6 @@ pub enum Error {
 
 fn show_ids(ids: &[VersionId]) -> String {
     ids.iter().map(|id| id.to_hex()[..12].to_owned()).collect::<Vec<_>>().join(", ")
-}
-
-fn show_keys(ids: &[KeyId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn no_key(wanted: &str, directory: &std::path::Path) -> String {
-    match wanted {
-        "" => format!("you have no key in {}", directory.display()),
-        wanted => format!("you have no key `{}`", wanted.escape_debug()),
-    }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -42,7 +42,7 @@ pub use extract::{Extracted, extract};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{
-    KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
+    KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
 };
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};

@@ -115,6 +115,12 @@ fn a_key_of_ssh_keygen_signs_here() {
     place.ok(&["config", "set", "user.signingkey", &path]);
     let version = place.commit_with("again", &["-S"]);
     assert_eq!(verdicts(&place, &version), (0, vec!["good".into()]));
+    // A path in the settings is seen from the worktree's top, not from where the program works.
+    place.ok(&["config", "set", "user.signingkey", "../id"]);
+    std::fs::create_dir(place.work().join("deep")).unwrap();
+    place.ok(&["-C", "deep", "commit", "--allow-empty", "-m", "deep", "-S"]);
+    place.ok(&["-C", "deep", "commit", "--allow-empty", "-m", "deep", "--key", "../../id"]);
+    assert_eq!(verdicts(&place, "HEAD"), (0, vec!["good".into()]));
     // Ours in return is one that ssh-keygen reads.
     let id = place.make_key();
     let ours = place.path("keys").join(format!("{id}.key"));

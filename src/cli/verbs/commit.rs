@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         message: args.message.clone().unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
-        signing: args.key.signing(args.sign),
+        signing: args.key.signing(context, args.sign),
         dry_run,
         provenance,
     };
