@@ -100,6 +100,8 @@ verbs! {
     Rm => rm,
     Mv => mv,
     Commit => commit,
+    Run => run,
+    Rerun => rerun,
     Meta => meta,
     Step => step,
     Status => status,

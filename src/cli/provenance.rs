@@ -103,15 +103,15 @@ pub(crate) fn show(provenance: &Provenance, out: &mut dyn Write) -> io::Result<(
     let lists = [provenance.languages.join(", "), provenance.modalities.join(", ")];
     let [languages, modalities] = lists;
     for (label, value) in [
-        ("Purpose: ", provenance.purpose.clone()),
-        ("Kind:    ", kind.map(|kind| kind.as_str().unwrap_or_default().to_owned())),
-        ("Language:", Some(languages).filter(|text| !text.is_empty())),
-        ("Modality:", Some(modalities).filter(|text| !text.is_empty())),
-        ("Sensitivity:", provenance.sensitivity.clone()),
-        ("Licence: ", provenance.licence.clone()),
+        ("Purpose:", provenance.purpose.clone()),
+        ("Kind:", kind.map(|kind| kind.as_str().unwrap_or_default().to_owned())),
+        ("Languages: ", Some(languages).filter(|text| !text.is_empty())),
+        ("Modalities: ", Some(modalities).filter(|text| !text.is_empty())),
+        ("Sensitivity: ", provenance.sensitivity.clone()),
+        ("Licence:", provenance.licence.clone()),
     ] {
         if let Some(value) = value {
-            writeln!(out, "{label} {}", plain(&value))?;
+            writeln!(out, "{label:<9}{}", plain(&value))?;
         }
     }
     for (key, value) in provenance.fields.iter().chain(&provenance.other) {

@@ -236,6 +236,11 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::Cycle { .. } => {
             told(Exit::USAGE, "cycle", "`stem step list REV` shows what a version was made from")
         }
+        E::UnsavedInputs { .. } => told(
+            Exit::UNSAVED,
+            "unsaved",
+            "commit them first, so that the step names what it has read; or use `--force`",
+        ),
         E::Command { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             told(Exit::NOT_FOUND, "no_command", "")
         }
@@ -443,7 +448,7 @@ fn tell_git(error: &git::Error) -> Told {
         E::Missing { .. } | E::Damaged { .. } => {
             told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
         }
-        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } => {
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
             told(Exit::DAMAGED, "git", "")
         }
         E::Id { .. } => told(Exit::USAGE, "bad_id", ""),

@@ -221,7 +221,7 @@ fn second_parent(operation: Option<&Operation>) -> Option<VersionId> {
         .map(|operation| operation.other)
 }
 
-fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
+pub(super) fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
     Stored { new_bytes, new_chunks, reused_bytes }
 }
 

@@ -94,6 +94,12 @@ pub enum Error {
         /// The versions on the way round, each used for the next.
         cycle: Vec<VersionId>,
     },
+    /// What a command would read is not as any version has it.
+    #[error("{} not saved: {}", count(paths.len(), "input is", "inputs are"), list_paths(paths))]
+    UnsavedInputs {
+        /// Which files.
+        paths: Vec<RepoPath>,
+    },
     /// A command that could not be started.
     #[error("cannot run `{}`", program.escape_debug())]
     Command {

@@ -36,6 +36,7 @@ pub mod reset;
 pub mod restore;
 pub mod review;
 pub mod rollback;
+pub mod run;
 pub mod show;
 pub mod sides;
 pub mod signature;

@@ -23,6 +23,7 @@ pub mod parallel;
 mod pin;
 mod place;
 pub mod policy;
+mod process;
 mod reach;
 mod rebuild;
 mod retain;
@@ -51,12 +52,15 @@ pub use nodes::Nodes;
 pub use open::{Environment, Repository};
 pub use pin::{Pin, PinError};
 pub use place::Place;
+pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
-pub use surroundings::{author_and_origin, careless_git, folds_case, free_space};
-pub use survey::{Look, Looking, Modified, Survey, hash_file, look, survey};
+pub use surroundings::{
+    Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
+};
+pub use survey::{Look, Looking, Modified, Survey, files_below, hash_file, look, survey};
 pub use trace::{Fault, Traced, Tracer};
 pub use update::{Updated, check, update};
