@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::evidence::Evidence;
-use super::{Act, Asked, Kind, Need, Rule, Threshold, spdx};
+use super::{Act, Asked, Kind, Need, Rule, Threshold, licence};
 use crate::model::RefKind;
 
 /// Something that a rule demands and does not find.
@@ -214,7 +214,7 @@ impl Judge<'_> {
         for (place, licence) in (1..).zip(&seen) {
             let name = source_name(sources, place);
             let what = match licence.as_str() {
-                Some(text) if spdx::is_allowed(text, &self.rule.licences) => continue,
+                Some(text) if licence::is_allowed(text, &self.rule.licences) => continue,
                 Some(text) => format!(
                     "{name} has the licence `{}`, and only {allowed} are allowed",
                     text.escape_debug()

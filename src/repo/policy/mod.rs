@@ -9,8 +9,8 @@
 mod evidence;
 mod gate;
 mod judge;
+mod licence;
 mod parse;
-mod spdx;
 mod toml_tree;
 mod words;
 

@@ -310,7 +310,7 @@ fn threshold(table: &Table<'_>) -> Result<Threshold> {
 
 fn licences(table: &Table<'_>) -> Result<Vec<String>> {
     let licences = table.texts("licences")?.unwrap_or_default();
-    let odd = |id: &&String| !super::spdx::is_id(id);
+    let odd = |id: &&String| !super::licence::is_id(id);
     match (licences.iter().find(odd), table.get("licences")) {
         (Some(id), Some(node)) => {
             let problem = format!("`{}` is not an SPDX identifier", id.escape_debug());
