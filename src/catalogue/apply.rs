@@ -7,8 +7,13 @@ use sqlx::{Connection, SqliteConnection};
 use super::effects::{Context, perform};
 use super::error::{failed, primary_code};
 use super::journal::{Detail, add, canonical, head};
+use super::records::newest_number;
 use super::roots::root;
 use super::{Applied, Catalogue, Changeset, Error, JournalEntry, Result};
+use crate::model::RecordKind;
+
+/// What [`Error::Moved`] names when the policy is not the one that was asked.
+pub const THE_POLICY: &str = "the policy";
 
 impl Catalogue {
     /// Makes all of the changes, in their order, or none of them.
@@ -76,6 +81,13 @@ async fn write(connection: &mut SqliteConnection, changeset: &Changeset) -> Resu
             expected: expected.to_string(),
             found: head.number.to_string(),
         });
+    }
+    if let Some(expected) = changeset.policy {
+        let found = newest_number(connection, RecordKind::Policy).await?;
+        if found != expected {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            return Err(Error::Moved { what: THE_POLICY.into(), expected, found });
+        }
     }
     let detail = Detail {
         changes: changeset.changes.clone(),

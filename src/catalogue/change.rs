@@ -27,6 +27,9 @@ pub struct Changeset {
     /// The number that the journal's last entry must have; `None` for what checks by itself
     /// everything that it relies on.
     pub after: Option<u64>,
+    /// The number of the entry that set the newest policy, 0 for none; `None` for what no policy
+    /// was asked about.
+    pub policy: Option<u64>,
     /// In this order.
     pub changes: Vec<Change>,
     /// The records of every version that [`Change::VersionAdded`] names. They are objects of the
@@ -50,6 +53,7 @@ impl Changeset {
             message: None,
             session_epoch: None,
             after: None,
+            policy: None,
             changes: Vec::new(),
             versions: Vec::new(),
         }

@@ -28,6 +28,7 @@ mod sql;
 mod tests;
 mod versions;
 
+pub use apply::THE_POLICY;
 pub use change::{
     Annotation, Applied, Change, Changeset, Head, PackKind, PackRecord, PackState, WorktreeId,
     WorktreeIdError, WorktreeState,

@@ -385,6 +385,22 @@ impl Catalogue {
         rows.into_iter().map(record).collect()
     }
 
+    /// The newest record of a kind, of those that have no name.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn newest_record(&self, kind: RecordKind) -> Result<Option<RecordRow>> {
+        let row: Option<Tuple> = self.run(async |connection| {
+            sqlx::query_as(sql::records::NEWEST)
+                .bind(kind.as_str())
+                .fetch_optional(connection)
+                .await
+                .map_err(failed("read records"))
+        })?;
+        row.map(record).transpose()
+    }
+
     /// Each of the versions, and a version that it was made from: a parent, or what a step has
     /// read, or what was said otherwise.
     ///
@@ -437,4 +453,17 @@ impl Catalogue {
         })?;
         ids.iter().map(|id| parsed("consumer_use.version", id)).collect()
     }
+}
+
+/// The entry that added the newest record of a kind without a name; 0 if there is none.
+pub(super) async fn newest_number(
+    connection: &mut sqlx::SqliteConnection,
+    kind: RecordKind,
+) -> Result<u64> {
+    let number: i64 = sqlx::query_scalar(sql::records::NEWEST_NUMBER)
+        .bind(kind.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read records"))?;
+    unsigned("record.number", number)
 }

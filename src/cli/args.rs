@@ -14,7 +14,7 @@ use super::{Context, Outcome};
 #[derive(Debug, Parser)]
 #[command(name = "stem", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done; 1 no; 2 usage; 3 some items failed; 4 conflicts; \
-    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 15 would lose unsaved work; \
+    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by the policy; 15 would lose unsaved work; \
     18 out of space; 70 a bug; 130 interrupted.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -120,6 +120,9 @@ verbs! {
     Undo => undo,
     Bisect => bisect,
     Import => import,
+    Policy => policy,
+    Review => review,
+    GitPin => git_pin,
     Reflog => reflog,
     Lineage => lineage,
     Card => card,
@@ -129,7 +132,6 @@ verbs! {
     Export => export,
     Key => key,
     Audit => audit,
-
     Metric => metric,
     Note => note,
     Consumer => consumer,

@@ -23,6 +23,8 @@ impl Exit {
     pub(crate) const NOT_ALLOWED: Self = Self(12);
     /// Damaged or missing object.
     pub(crate) const DAMAGED: Self = Self(13);
+    /// Refused by the policy or a protected branch.
+    pub(crate) const POLICY: Self = Self(14);
     /// Unsaved changes would be lost.
     pub(crate) const UNSAVED: Self = Self(15);
     /// Out of space.

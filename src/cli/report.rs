@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 
 use serde::Serialize;
+use stemmata::repo::PinError;
+use stemmata::repo::policy::Missing;
 use stemmata::worktree::write::WriteError;
 use stemmata::{catalogue, format, git, ops, repo, store, worktree};
 
@@ -69,6 +71,10 @@ fn show_text(failure: &Failure, told: &Told) -> io::Result<()> {
     for line in details(failure) {
         writeln!(out, "  {line}")?;
     }
+    for one in missing(failure) {
+        writeln!(out, "  rule {}: {}", one.rule, one.what)?;
+        writeln!(out, "    {cyan}to add it:{cyan:#} {}", one.how)?;
+    }
     match told.hint {
         Some(hint) => writeln!(out, "{cyan}hint:{cyan:#} {hint}"),
         None => Ok(()),
@@ -87,6 +93,8 @@ fn show_json(failure: &Failure, told: &Told) -> io::Result<()> {
         exit: u8,
         message: String,
         hint: Option<&'a str>,
+        #[serde(skip_serializing_if = "<[Missing]>::is_empty")]
+        missing: &'a [Missing],
         causes: Vec<String>,
         paths: Vec<String>,
     }
@@ -95,6 +103,7 @@ fn show_json(failure: &Failure, told: &Told) -> io::Result<()> {
         exit: told.exit.0,
         message: failure.to_string(),
         hint: told.hint,
+        missing: missing(failure),
         causes: causes(failure),
         paths: details(failure),
     };
@@ -113,20 +122,32 @@ fn causes(failure: &Failure) -> Vec<String> {
     causes
 }
 
+/// The repository's error, if that is what failed.
+fn of_repo(failure: &Failure) -> Option<&repo::Error> {
+    match failure {
+        Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => Some(error),
+        Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => None,
+    }
+}
+
 /// The paths that the error is about, where there are several.
 fn details(failure: &Failure) -> Vec<String> {
-    let repo = match failure {
-        Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => error,
-        Failure::Ops(ops::Error::Metadata { flaws, .. }) if flaws.len() > 1 => {
-            return flaws.iter().map(ToString::to_string).collect();
-        }
-        Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => {
-            return Vec::new();
-        }
-    };
-    match repo {
-        repo::Error::Unsaved { paths } => paths.iter().map(|path| path.show()).collect(),
+    if let Failure::Ops(ops::Error::Metadata { flaws, .. }) = failure
+        && flaws.len() > 1
+    {
+        return flaws.iter().map(ToString::to_string).collect();
+    }
+    match of_repo(failure) {
+        Some(repo::Error::Unsaved { paths }) => paths.iter().map(|path| path.show()).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// What a policy does not find, and how to add it.
+fn missing(failure: &Failure) -> &[Missing] {
+    match of_repo(failure) {
+        Some(repo::Error::Refused(refusal)) => &refusal.missing,
+        _ => &[],
     }
 }
 
@@ -301,6 +322,9 @@ fn tell_repo(error: &repo::Error) -> Told {
             "commit them, or move them away, or overwrite them with `--force`",
         ),
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
+        E::Policy(_) => told(Exit::USAGE, "bad_policy", "`stem policy set FILE` sets another one"),
+        E::Refused(_) => told(Exit::POLICY, "policy", "`stem policy explain` lists the rules"),
+        E::Pin { problem, .. } => tell_pin(problem),
         E::Key(error) => tell_key(error),
         E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
@@ -313,6 +337,20 @@ fn tell_repo(error: &repo::Error) -> Told {
         }
         E::Write(_) => told(Exit::DAMAGED, "write", ""),
         E::Git(error) => tell_git(error),
+    }
+}
+
+fn tell_pin(problem: &PinError) -> Told {
+    match problem {
+        PinError::OtherDataset { .. } | PinError::NoVersion(_) => {
+            told(Exit::NOT_FOUND, "pin_elsewhere", "is this the worktree that belongs to it?")
+        }
+        PinError::OtherDigest { .. } => {
+            told(Exit::DAMAGED, "pin_damaged", "`stem git-pin REV` writes it anew")
+        }
+        PinError::NotAFile | PinError::TooLong | PinError::Bad { .. } | PinError::Newer(_) => {
+            told(Exit::USAGE, "bad_pin", "remove it, and `stem git-pin REV` writes it anew")
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::add::Problem;
+use super::ask::{Coming, Draft, ask_here};
 use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
@@ -99,9 +100,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     }
     let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
-    let mut provenance = options.provenance.clone();
-    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
-    provenance.derived_from.extend(ended);
+    let provenance = provenance(repository, options, operation.as_ref());
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -150,6 +149,18 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         signed_by,
         dry_run,
     })
+}
+
+/// What was given, and where that comes from which an operation ends with this commit.
+fn provenance(
+    repository: &Repository,
+    options: &CommitOptions,
+    operation: Option<&Operation>,
+) -> Provenance {
+    let mut provenance = options.provenance.clone();
+    let ended = operation.and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
+    provenance
 }
 
 /// Brings the index up, and tells what could not be staged.
@@ -325,7 +336,10 @@ fn preview(
         return Err(Error::NothingToCommit);
     }
     let totals = manifest::summary(&repository.nodes(), &staged)?;
-    let parents = repository.head()?.into_iter().chain(second_parent(operation)).collect();
+    let parents: Vec<_> = repository.head()?.into_iter().chain(second_parent(operation)).collect();
+    let said = provenance(repository, options, operation);
+    let draft = Draft::new(repository, parents.clone(), &message, &said)?;
+    ask_here(repository, "commit", Coming::Made(draft), true)?;
     Ok(Commit {
         version: None,
         manifest: staged,

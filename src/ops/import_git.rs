@@ -22,6 +22,7 @@ use serde::Serialize;
 use self::batch::Batches;
 use self::plan::Plan;
 use self::references::{Intended, Kept};
+use super::ask::{Coming, Draft, ask_all};
 use super::operation::Operation;
 use super::{Error, Result};
 use crate::catalogue::Head;
@@ -158,6 +159,7 @@ pub fn import(repository: &Repository, options: &ImportOptions) -> Result<Import
     let source = uri(&history, &options.source);
     let mut plan = Plan::make(repository, &history, options.directory.as_ref())?;
     let (mut intended, kept) = references::intend(repository, &history, &plan)?;
+    ask(repository, &history, &plan, &intended, (&source, options))?;
     let mut done = Import {
         source,
         already: plan.already,
@@ -179,6 +181,38 @@ pub fn import(repository: &Repository, options: &ImportOptions) -> Result<Import
     }
     report(repository, &mut done, &plan, &intended)?;
     Ok(done)
+}
+
+/// Asks the policy about every branch and tag that is to move, before anything is read in.
+fn ask(
+    repository: &Repository,
+    history: &History,
+    plan: &Plan,
+    intended: &[Intended],
+    (source, options): (&str, &ImportOptions),
+) -> Result<()> {
+    let mut moves = Vec::new();
+    let mut reader = history.reader();
+    for one in intended {
+        if one.kept != Kept::No {
+            continue;
+        }
+        let coming = match plan.version(&one.commit) {
+            Some(version) => Coming::There(version),
+            None if !plan.is_new(&one.commit) => continue,
+            None => {
+                let commit = reader.commit(one.commit)?;
+                let provenance = batch::provenance(source, options.directory.as_ref(), &commit);
+                let message = commit.message.trim_end().to_owned();
+                let author = commit.author.author.clone();
+                let parents = Vec::new();
+                Coming::Made(Box::new(Draft { parents, author, message, provenance }))
+            }
+        };
+        moves.push((one.kind, one.name.clone(), one.old, coming));
+    }
+    let subject = format!("{} from {source}", repository.dataset());
+    Ok(ask_all(repository, "import-git", &subject, moves, options.dry_run)?)
 }
 
 /// Where the history comes from: the address it was cloned from, or else where it lies.

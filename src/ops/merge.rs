@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::ask::{Coming, Draft, ask_here};
 use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
 use super::operation::{Doing, Operation, derived, only};
@@ -204,6 +205,7 @@ fn fast_forward(
     let target = repository.manifest_of(&other)?;
     let journey = Journey::to(repository, &target, false)?;
     done.changed = journey.changes().len() as u64;
+    ask_here(repository, "merge", Coming::There(other), options.dry_run)?;
     if options.dry_run {
         journey.check(repository)?;
         return Ok(done);
@@ -263,6 +265,15 @@ fn carry_out(
     let mut sides = beside(&conflicts);
     sides.sort_by(|a, b| a.path.cmp(&b.path));
     refuse_taken(&changes, &sides)?;
+    let action = options.doing.as_str();
+    let before = done.version;
+    let mut parents: Vec<_> = before.into_iter().collect();
+    if options.doing == Doing::Merge {
+        parents.push(done.other);
+    }
+    let provenance = only(derived(options.doing, &dataset, done.other, repository.dataset()));
+    let draft = Draft::new(repository, parents.clone(), &message, &provenance)?;
+    ask_here(repository, action, Coming::Made(draft), options.dry_run)?;
     let journey = Journey::by(repository, changes)?;
     let written = Journey::by(repository, sides)?;
     if !options.force || options.dry_run {
@@ -276,8 +287,6 @@ fn carry_out(
     must_be_ready(repository)?;
     let updated = journey.go(repository, options.force)?;
     written.go(repository, options.force)?;
-    let action = options.doing.as_str();
-    let before = done.version;
     let version = repository.transact(action, &subject(repository), Some(&message), |session| {
         let goal = journey.goal(session)?;
         if !conflicts.is_empty() {
@@ -289,12 +298,7 @@ fn carry_out(
             state.operation = operation.to_value();
             return Ok((Transaction { state: Some(state), ..Transaction::default() }, before));
         }
-        let mut parents: Vec<_> = before.into_iter().collect();
-        if options.doing == Doing::Merge {
-            parents.push(done.other);
-        }
-        let provenance = only(derived(options.doing, &dataset, done.other, repository.dataset()));
-        let version = describe(session, goal, parents, &message, &provenance)?;
+        let version = describe(session, goal, parents.clone(), &message, &provenance)?;
         let (transaction, id) = record(session, &version)?;
         Ok((transaction, Some(id)))
     })?;

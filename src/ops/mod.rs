@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+mod ask;
 pub mod audit;
 pub mod bisect;
 pub mod card;
@@ -33,12 +34,15 @@ pub mod metric;
 pub mod note;
 pub mod operation;
 pub mod outfile;
+pub mod pin;
+pub mod policy;
 pub mod provenance;
 pub mod query;
 pub mod refs;
 pub mod remove;
 pub mod reset;
 pub mod restore;
+pub mod review;
 pub mod rollback;
 pub mod run;
 pub mod show;

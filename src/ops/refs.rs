@@ -114,9 +114,9 @@ pub fn create_branch(
         refuse_in_use(repository, name, "moved")?;
     }
     let done = RefChanged { name: name.clone(), from: None, version: Some(version), old, dry_run };
-    if !dry_run && old != Some(version) {
+    if old != Some(version) {
         let changes = vec![moved(repository, RefKind::Branch, name, old, Some(version), None)];
-        change(repository, "branch", &subject(repository, name), None, changes)?;
+        change(repository, "branch", &subject(repository, name), None, changes, dry_run)?;
     }
     Ok(done)
 }
@@ -162,14 +162,11 @@ pub fn create_tag(
     };
     let signer = signature::signer(repository, &options.signing)?;
     let done = RefChanged { name: name.clone(), from: None, version: Some(version), old, dry_run };
-    if !dry_run {
-        let new = Some(version);
-        let mut changes = vec![moved(repository, RefKind::Tag, name, old, new, annotation)];
-        if let Some(signer) = &signer {
-            changes.push(signature::of_tag(repository, signer, &version, name, message)?);
-        }
-        change(repository, "tag", &subject(repository, name), message, changes)?;
+    let mut changes = vec![moved(repository, RefKind::Tag, name, old, Some(version), annotation)];
+    if let Some(signer) = &signer {
+        changes.push(signature::of_tag(repository, signer, &version, name, message)?);
     }
+    change(repository, "tag", &subject(repository, name), message, changes, dry_run)?;
     Ok(done)
 }
 
@@ -179,8 +176,12 @@ fn change(
     subject: &str,
     message: Option<&str>,
     changes: Vec<Change>,
+    dry_run: bool,
 ) -> Result<()> {
     let transaction = Transaction { changes, ..Transaction::default() };
+    if dry_run {
+        return Ok(repository.ask(action, subject, &transaction, true)?);
+    }
     Ok(repository.change(action, subject, message, transaction)?)
 }
 
@@ -233,11 +234,9 @@ pub fn delete(
     } else if let Some(row) = repository.catalogue.get_ref(repository.dataset(), kind, name)? {
         annotation = row.annotation;
     }
-    if !dry_run {
-        let changes = vec![moved(repository, kind, name, Some(old), None, annotation)];
-        let action = format!("{}-delete", kind.as_str());
-        change(repository, &action, &subject(repository, name), None, changes)?;
-    }
+    let changes = vec![moved(repository, kind, name, Some(old), None, annotation)];
+    let action = format!("{}-delete", kind.as_str());
+    change(repository, &action, &subject(repository, name), None, changes, dry_run)?;
     Ok(RefChanged { name: name.clone(), from: None, version: None, old: Some(old), dry_run })
 }
 
@@ -290,8 +289,10 @@ pub fn rename_branch(
     if is_current {
         state.head = Head::Branch { name: to.clone(), at: repository.head()? };
     }
-    if !dry_run {
-        let transaction = Transaction { changes, state: Some(state), ..Transaction::default() };
+    let transaction = Transaction { changes, state: Some(state), ..Transaction::default() };
+    if dry_run {
+        repository.ask("branch-rename", &subject(repository, to), &transaction, true)?;
+    } else {
         repository.change("branch-rename", &subject(repository, to), None, transaction)?;
     }
     let from = Some(from.clone());

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Result;
+use super::ask::{Coming, ask_here};
 use super::commit::{branch, subject};
 use super::travel::Journey;
 use crate::catalogue::{Change, Head};
@@ -58,6 +59,9 @@ pub fn reset(
     let from = repository.head()?;
     let mut done =
         Reset { branch: branch(repository), from, version, depth, written: 0, removed: 0, dry_run };
+    if from != Some(version) {
+        ask_here(repository, action(depth), Coming::There(version), dry_run)?;
+    }
     let journey = match depth {
         Depth::Hard => Some(hard(repository, &target, force)?),
         Depth::Soft | Depth::Mixed => None,
@@ -96,9 +100,8 @@ pub fn reset(
         state.staged = target;
         state.operation = None;
     }
-    let action = if depth == Depth::Hard { "reset-hard" } else { "reset" };
     let transaction = Transaction { changes, state: Some(state), ..Transaction::default() };
-    repository.change(action, &subject(repository), None, transaction)?;
+    repository.change(action(depth), &subject(repository), None, transaction)?;
     match (&journey, &updated) {
         (Some(journey), Some(updated)) => {
             journey.keep_index(repository, updated);
@@ -111,6 +114,11 @@ pub fn reset(
         _ => {}
     }
     Ok(done)
+}
+
+/// The journal's word for it: `undo` brings back the files after one of them only.
+fn action(depth: Depth) -> &'static str {
+    if depth == Depth::Hard { "reset-hard" } else { "reset" }
 }
 
 /// Every tracked file becomes that of the version; what is staged is dropped, as it is kept in the

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::ask::{Coming, Draft, ask_all};
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::{Operation, derivation, only};
 use super::signature::{self, Signing};
@@ -55,6 +56,12 @@ pub fn rollback(
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
     let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
+    let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
+    let message = format!("{}\n\nRolled back to version {to}.", why.trim());
+    let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
+    let draft = Draft::new(repository, vec![from], &message, &provenance)?;
+    let asked = [(RefKind::Branch, name.clone(), Some(from), Coming::Made(draft))];
+    ask_all(repository, "rollback", &subject, asked, dry_run)?;
     if dry_run {
         if let Some(journey) = journey.filter(|_| !force) {
             journey.check(repository)?;
@@ -66,9 +73,6 @@ pub fn rollback(
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
     };
-    let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
-    let message = format!("{}\n\nRolled back to version {to}.", why.trim());
-    let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
     let version = repository.transact("rollback", &subject, Some(&message), |session| {
         let version = describe(session, target, vec![from], &message, &provenance)?;
         if let Some(journey) = &journey {

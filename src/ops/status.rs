@@ -7,6 +7,7 @@ use super::add::{Problem, scope};
 use super::commit::staged_changes;
 use super::diff::Kind;
 use super::operation::{Doing, Operation};
+use super::pin::{self, PinState};
 use crate::catalogue::Head;
 use crate::model::{DatasetName, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{Looking, Repository, Survey, survey};
@@ -46,6 +47,8 @@ pub struct Status {
     pub conflicts: Vec<RepoPath>,
     /// What is under way.
     pub operation: Option<Doing>,
+    /// How the worktree stands to the nearest `data.stem`.
+    pub pin: Option<PinState>,
     /// What cannot be tracked.
     pub odd: Vec<Problem>,
 }
@@ -89,6 +92,7 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
     let head = repository.head()?;
     let moved_to = tip(repository, &state.head)?.filter(|tip| head != Some(*tip));
     Ok(Status {
+        pin: pin::state(repository, head),
         moved_to,
         dataset: repository.dataset().clone(),
         head,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::operation::Operation;
+use super::pin::pinned;
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
@@ -12,7 +13,7 @@ use crate::repo::{Repository, Transaction};
 /// Where to.
 #[derive(Debug, Clone, Default)]
 pub struct SwitchOptions {
-    /// A branch, or a revision.
+    /// A branch, or a revision; without both this and `create`, what the nearest `data.stem` names.
     pub target: Option<String>,
     /// Make this branch there.
     pub create: Option<RefName>,
@@ -69,6 +70,10 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
         removed: 0,
         dry_run: options.dry_run,
     };
+    let subject = subject(repository, &head);
+    let created_branch: Vec<_> = created(repository, options, version).into_iter().collect();
+    let asked = Transaction { changes: created_branch.clone(), ..Transaction::default() };
+    repository.ask("switch", &subject, &asked, options.dry_run)?;
     if options.dry_run {
         if !options.force {
             journey.check(repository)?;
@@ -79,13 +84,12 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
         return Ok(done);
     }
     let updated = journey.go(repository, options.force)?;
-    let subject = subject(repository, &head);
     repository.transact("switch", &subject, None, |session| {
         let mut state = repository.state();
         state.staged = journey.goal(session)?;
         state.head = head.clone();
         state.operation = None;
-        let changes = created(repository, options, version).into_iter().collect();
+        let changes = created_branch.clone();
         Ok((Transaction { changes, state: Some(state), ..Transaction::default() }, ()))
     })?;
     journey.keep_index(repository, &updated);
@@ -132,7 +136,9 @@ fn destination(
         };
         return Ok((Head::Branch { name: name.clone(), at: version }, version));
     }
-    let target = options.target.as_deref().unwrap_or("HEAD");
+    let Some(target) = options.target.as_deref() else {
+        return follow_pin(repository);
+    };
     if let Ok(name) = target.parse::<RefName>()
         && let Head::Branch { name: head, .. } = repository.state().head
         && head == name
@@ -154,4 +160,18 @@ fn destination(
         _ => Head::Detached { version: found.version },
     };
     Ok((head, Some(found.version)))
+}
+
+/// The version that `data.stem` names. A worktree that is there already stays on its branch.
+fn follow_pin(repository: &Repository) -> Result<(Head, Option<VersionId>)> {
+    let Some((_, pin)) = pinned(repository)? else {
+        let problem = "say where to: no revision was given, and no data.stem lies here or above";
+        return Err(Error::Refused(problem.into()));
+    };
+    let version = pin.version;
+    let head = match repository.state().head {
+        head @ Head::Branch { .. } if repository.head()? == Some(version) => head,
+        _ => Head::Detached { version },
+    };
+    Ok((head, Some(version)))
 }

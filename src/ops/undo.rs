@@ -84,6 +84,9 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
         }
         None => None,
     };
+    let subject = format!("{} {}", entry.action, entry.subject);
+    let asked = Transaction { changes: moves.clone(), ..Transaction::default() };
+    repository.ask("undo", &subject, &asked, dry_run)?;
     if dry_run {
         if let Some(journey) = journey.filter(|_| !force) {
             journey.check(repository)?;
@@ -99,7 +102,6 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
     let under_way = Operation::of(repository)?;
     let mut changes = vec![Change::Undone { number: entry.number }];
     changes.extend(moves);
-    let subject = format!("{} {}", entry.action, entry.subject);
     let transaction = Transaction { changes, state, ..Transaction::default() };
     repository.change("undo", &subject, None, transaction)?;
     if let (Some(under_way), None) = (under_way, repository.state().operation) {

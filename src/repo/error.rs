@@ -145,6 +145,20 @@ pub enum Error {
     /// The worktree's file system cannot hold these names side by side.
     #[error("`{}` and `{}` are one name to this file system", .0.0.show(), .0.1.show())]
     Clash(Box<(RepoPath, RepoPath)>),
+    /// A `data.stem` that cannot be used.
+    #[error("{} cannot be used: {problem}", path.display())]
+    Pin {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Box<super::PinError>,
+    },
+    /// A policy that is not understood.
+    #[error("the policy is not understood: {0}")]
+    Policy(super::policy::PolicyError),
+    /// The policy of the store does not let it through.
+    #[error("{0}")]
+    Refused(Box<super::policy::Refusal>),
     /// A key that cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::maintain::pack_record;
+use super::policy::{Gated, policy_moved};
 use super::{Error, Fault, Marks, Nodes, Repository, Result, Tracer};
 use crate::catalogue::{self, Change, Changeset, WorktreeState};
 use crate::format::frame::Key;
@@ -210,7 +211,8 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// What `body` fails with; a lost race ([`catalogue::Error::Moved`]); the store's.
+    /// What `body` fails with; [`Error::Refused`] if the policy does not let a branch or tag move so,
+    /// and only that is recorded; a lost race ([`catalogue::Error::Moved`]); the store's.
     pub fn transact<T>(
         &self,
         action: &str,
@@ -221,20 +223,19 @@ impl Repository {
         for attempt in 1.. {
             let epoch = self.refresh()?;
             let session = Session::begin(self, epoch)?;
-            let done = match body(&session) {
-                Ok((transaction, value)) => {
-                    session.finish().map(|packs| (transaction, value, packs))
-                }
-                Err(error) => Err(error),
-            };
-            let recorded = done.and_then(|(transaction, value, packs)| {
+            let done = body(&session).and_then(|(transaction, value)| {
+                let gated = self.gate(action, subject, &transaction)?;
+                Ok((transaction, gated, value, session.finish()?))
+            });
+            let recorded = done.and_then(|(transaction, gated, value, packs)| {
                 if epoch != self.opened {
                     self.check_again(&transaction, &packs)?;
                 }
-                self.record(action, subject, message, epoch, &packs, transaction)?;
+                self.record(action, subject, message, (epoch, &packs), transaction, gated)?;
                 Ok(value)
             });
             match recorded {
+                Err(error) if policy_moved(&error) && attempt < ATTEMPTS => {}
                 Err(error) if self.was_overtaken(epoch, &error)? => {
                     if attempt == ATTEMPTS {
                         let least = self.catalogue.root()?.epoch;
@@ -293,9 +294,9 @@ impl Repository {
         action: &str,
         subject: &str,
         message: Option<&str>,
-        epoch: u64,
-        packs: &[crate::store::PackInfo],
+        (epoch, packs): (u64, &[crate::store::PackInfo]),
         transaction: Transaction,
+        gated: Gated,
     ) -> Result<()> {
         let Transaction { mut changes, versions, state } = transaction;
         if !packs.is_empty() {
@@ -314,6 +315,7 @@ impl Repository {
         changeset.message = message.map(str::to_owned);
         changeset.session_epoch = Some(epoch);
         changeset.changes = changes;
+        gated.onto(&mut changeset);
         changeset.versions = versions;
         self.catalogue.apply(&changeset)?;
         if let Some(state) = state {
@@ -335,6 +337,7 @@ impl Repository {
         message: Option<&str>,
         transaction: Transaction,
     ) -> Result<()> {
-        self.record(action, subject, message, self.opened, &[], transaction)
+        let gated = self.gate(action, subject, &transaction)?;
+        self.record(action, subject, message, (self.opened, &[]), transaction, gated)
     }
 }

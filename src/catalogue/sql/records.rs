@@ -81,6 +81,17 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
        AND ($4 IS NULL OR name = $4) AND ($5 IS NULL OR file = $5) AND number >= $6
      ORDER BY number, ordinal LIMIT $7";
 
+/// $1 kind; the newest of those without a name.
+pub(in crate::catalogue) const NEWEST: &str =
+    "SELECT number, ordinal, kind, dataset, version, path, file, name, value, text, body, time, actor
+     FROM record
+     WHERE kind = $1 AND name IS NULL
+     ORDER BY number DESC, ordinal DESC LIMIT 1";
+
+/// $1 kind; the entry that added the newest of those without a name, or 0.
+pub(in crate::catalogue) const NEWEST_NUMBER: &str =
+    "SELECT COALESCE(MAX(number), 0) FROM record WHERE kind = $1 AND name IS NULL";
+
 /// $1 version: what it was made from, besides its parents.
 pub(in crate::catalogue) const MADE_FROM: &str =
     "SELECT DISTINCT from_version FROM derivation WHERE version = $1";

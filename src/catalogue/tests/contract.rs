@@ -30,10 +30,37 @@ contract!(
     imports_are_remembered,
     adding_a_version_twice_is_as_once,
     quotes_and_odd_characters_are_kept,
+    a_verdict_holds_only_while_the_policy_does,
 );
 
 mod laws {
     use super::*;
+
+    pub(in super::super) fn a_verdict_holds_only_while_the_policy_does(catalogue: &Catalogue) {
+        start(catalogue);
+        let policy = |text: &str| {
+            let mut record = crate::model::Record::new(crate::model::RecordKind::Policy);
+            record.text = Some(text.into());
+            changes(vec![Change::Recorded { record }])
+        };
+        let asked = |number| Changeset { policy: Some(number), ..changes(vec![created("other")]) };
+        assert_eq!(catalogue.newest_record(crate::model::RecordKind::Policy).unwrap(), None);
+        for text in ["first", "second"] {
+            let before = catalogue.newest_record(crate::model::RecordKind::Policy).unwrap();
+            let number = catalogue.apply(&policy(text)).unwrap().number;
+            let found = catalogue.newest_record(crate::model::RecordKind::Policy).unwrap().unwrap();
+            assert_eq!((found.number, found.record.text.as_deref()), (number, Some(text)));
+            let late = asked(before.map_or(0, |row| row.number));
+            let error = catalogue.apply(&late).unwrap_err();
+            assert!(
+                matches!(error, Error::Moved { ref what, .. } if what == THE_POLICY),
+                "{error}"
+            );
+            assert!(!catalogue.has_dataset(&dataset("other")).unwrap());
+        }
+        let number = catalogue.journal_head().unwrap().number;
+        catalogue.apply(&asked(number)).unwrap();
+    }
 
     fn start(catalogue: &Catalogue) -> VersionId {
         catalogue.apply(&changes(vec![created("corpus")])).unwrap();

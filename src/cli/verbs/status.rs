@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use stemmata::ops::diff::Kind;
+use stemmata::ops::pin::PinState;
 use stemmata::ops::status::{Changed, Status, StatusOptions, status};
 
 use crate::cli::text::short;
@@ -114,6 +115,9 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
             "Another worktree has moved {branch} to {tip}: `stem switch {branch}` goes there"
         )?;
     }
+    if let Some(pin) = &seen.pin {
+        show_pin(pin, seen, out)?;
+    }
     if let Some(operation) = seen.operation {
         let verb = operation.as_str();
         writeln!(out, "A {verb} is under way: `stem {verb} --continue` or `--abort` ends it")?;
@@ -136,6 +140,23 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "Nothing to commit, the files are as in the version")?;
     }
     Ok(())
+}
+
+fn show_pin(pin: &PinState, seen: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let file = pin.path.file_name().unwrap_or_default().to_string_lossy();
+    match (&pin.problem, &pin.version) {
+        (Some(problem), _) => writeln!(out, "pin: {file} cannot be used: {problem}"),
+        (None, Some(version)) if pin.moved => {
+            let at = seen.head.as_ref().map_or("no version yet".into(), short);
+            let pinned = short(version);
+            writeln!(
+                out,
+                "pin: {file} names {pinned}, the worktree is at {at}: `stem checkout` goes there, \
+                 `stem git-pin` names this one"
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// So many paths are shown one by one.

@@ -20,8 +20,8 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "checkout")]
 pub(crate) struct Args {
-    /// A branch, or any revision
-    #[arg(value_name = "REV", required_unless_present_any = ["create", "paths"])]
+    /// A branch, or any revision; what the nearest `data.stem` names if not given
+    #[arg(value_name = "REV")]
     revision: Option<String>,
     /// Make this branch at the revision
     #[arg(short = 'b', short_alias = 'c', long, value_name = "NEW")]

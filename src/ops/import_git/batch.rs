@@ -388,25 +388,29 @@ impl Writing<'_, '_> {
             time: commit.author.time,
             utc_offset_minutes: Some(offset).filter(|minutes| *minutes != 0),
             message: commit.message.trim_end().to_owned(),
-            provenance: self.provenance(commit),
+            provenance: provenance(self.source, self.batches.directory, commit),
         })
     }
+}
 
-    /// The commit; who committed it and when, if that is not the author; the directory.
-    fn provenance(&self, commit: &Commit) -> Provenance {
-        let mut other = serde_json::Map::new();
-        let mut say = |key: &str, value: String| other.insert(key.into(), value.into());
-        if let Some(directory) = self.batches.directory {
-            say("directory", directory.show());
-        }
-        if commit.committer.author != commit.author.author {
-            say("committer", commit.committer.author.to_string());
-        }
-        if commit.committer.time != commit.author.time {
-            say("committed", commit.committer.time.to_string());
-        }
-        let revision = Some(commit.id.to_string());
-        let source = Source { uri: self.source.to_owned(), revision, other, ..Source::default() };
-        Provenance { sources: vec![source], ..Provenance::default() }
+/// The commit; who committed it and when, if that is not the author; the directory.
+pub(super) fn provenance(
+    source: &str,
+    directory: Option<&RepoPath>,
+    commit: &Commit,
+) -> Provenance {
+    let mut other = serde_json::Map::new();
+    let mut say = |key: &str, value: String| other.insert(key.into(), value.into());
+    if let Some(directory) = directory {
+        say("directory", directory.show());
     }
+    if commit.committer.author != commit.author.author {
+        say("committer", commit.committer.author.to_string());
+    }
+    if commit.committer.time != commit.author.time {
+        say("committed", commit.committer.time.to_string());
+    }
+    let revision = Some(commit.id.to_string());
+    let source = Source { uri: source.to_owned(), revision, other, ..Source::default() };
+    Provenance { sources: vec![source], ..Provenance::default() }
 }

@@ -90,7 +90,7 @@ pub struct Run {
 ///
 /// # Errors
 ///
-/// [`Error::UnsavedInputs`], [`Error::Command`]; [`Error::Overtaken`] and the catalogue's lost race,
+/// [`Error::UnsavedInputs`], [`Error::Command`]; [`repo::Error::Refused`] before anything runs; [`Error::Overtaken`] and the catalogue's lost race,
 /// both with a record of the run; [`Error::Interrupted`].
 pub fn run(
     start: &Path,
@@ -100,7 +100,10 @@ pub fn run(
 ) -> Result<Run> {
     let plan = {
         let repository = Repository::open(start, environment.clone())?;
-        Plan::make(&repository, options)?
+        let plan = Plan::make(&repository, options)?;
+        // Before hours of work, not after.
+        plan.ask(&repository, options.dry_run)?;
+        plan
     };
     let mut done = Run {
         exit_code: None,
@@ -136,7 +139,7 @@ pub fn run(
         }
         Ok(Err(reason)) => failed(&repository, &plan, done, reason),
         Err(error) => {
-            if is_lost_race(&error) {
+            if is_in_vain(&error) {
                 failed(&repository, &plan, done, error.to_string())?;
             }
             Err(error)
@@ -165,9 +168,10 @@ fn take_down(step: &mut Step, ended: &Ended) {
     step.output_tail = Some(text).filter(|text| !text.trim().is_empty());
 }
 
-fn is_lost_race(error: &Error) -> bool {
+/// Whether the world has changed meanwhile so that nothing can be made of the run.
+fn is_in_vain(error: &Error) -> bool {
     match error {
-        Error::Overtaken { .. } => true,
+        Error::Overtaken { .. } | Error::Repo(repo::Error::Refused(_)) => true,
         Error::Repo(repo::Error::Catalogue(error)) => {
             matches!(error, catalogue::Error::Moved { .. }) || error.is_lost_race()
         }

@@ -11,6 +11,7 @@ use crate::catalogue::Head;
 use crate::format::manifest;
 use crate::model::{DataRef, ManifestId, Provenance, RepoPath, Step, VersionId};
 use crate::ops::add::{is_in, scope};
+use crate::ops::ask::{Coming, Draft, ask_here};
 use crate::ops::commit::subject;
 use crate::ops::operation::Operation;
 use crate::ops::provenance::{gather, reference};
@@ -93,6 +94,18 @@ impl Plan {
             warnings,
             seen: state_of(repository)?,
         })
+    }
+
+    /// Asks the policy about the version, as if the command had ended well.
+    pub(super) fn ask(&self, repository: &Repository, dry_run: bool) -> Result<()> {
+        let mut step = self.step.clone();
+        (step.started, step.ended) = (Some(repository.now()), Some(repository.now()));
+        step.exit_code = Some(0);
+        let mut provenance = self.provenance.clone();
+        provenance.steps.push(step);
+        let parents = self.before.into_iter().collect();
+        let draft = Draft::new(repository, parents, &self.message, &provenance)?;
+        Ok(ask_here(repository, "run", Coming::Made(draft), dry_run)?)
     }
 
     /// The paths that have changed since, and are not among the outputs.
