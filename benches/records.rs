@@ -94,21 +94,20 @@ fn generate(root: &Path, size: &Size) -> Outcome<()> {
     while at < size.versions {
         let end = (at + BATCH).min(size.versions);
         let before = heads.clone();
-        let (ids, now) = repository.transact("bench", "versions", None, |session| {
+        let (known, now) = repository.transact("bench", "versions", None, |session| {
             let mut heads = before.clone();
-            let mut ids = Vec::new();
+            let mut known = made.clone();
             let mut transaction = Transaction::default();
             for at in at..end {
                 let name = dataset(at, size).map_err(bad)?;
                 let parent: Option<VersionId> = heads.get(&name).copied();
-                let known = [made.as_slice(), ids.as_slice()].concat();
                 let version = version(session, at, parent, &known, &name, size)?;
                 let id = session.put_version(&version)?;
                 transaction
                     .changes
                     .push(Change::VersionAdded { version: id, dataset: Some(name.clone()) });
                 transaction.versions.push((id, version));
-                ids.push(id);
+                known.push(id);
                 heads.insert(name, id);
             }
             for (name, id) in &heads {
@@ -122,9 +121,9 @@ fn generate(root: &Path, size: &Size) -> Outcome<()> {
                     annotation: None,
                 });
             }
-            Ok((transaction, (ids, heads)))
+            Ok((transaction, (known, heads)))
         })?;
-        made.extend(ids);
+        made = known;
         heads = now;
         at = end;
     }

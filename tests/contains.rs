@@ -316,7 +316,7 @@ fn the_first_digits_of_an_id_must_mean_one_content() {
             Ok((Transaction { changes, versions, ..Transaction::default() }, ()))
         })
         .unwrap();
-    let error = contains(&repository, &world.root, &[digits.clone()]).unwrap_err();
+    let error = contains(&repository, &world.root, std::slice::from_ref(digits)).unwrap_err();
     assert_eq!(error.to_string(), format!("several contents begin with `{digits}`"));
     let whole = [ids[0].to_hex(), ids[1].to_hex()[..20].to_owned()];
     let answer = contains(&repository, &world.root, &whole).unwrap();

@@ -45,7 +45,7 @@ impl Bench {
         let mut files = BTreeMap::new();
         gather(self.directory.path(), &mut files);
         files.retain(|name, bytes| {
-            !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty())
+            !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty())
         });
         files
     }
@@ -222,4 +222,26 @@ fn the_version_is_told_without_opening_anything() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("stem "));
     assert!(output.stderr.is_empty());
+}
+
+/// Records need no lock of the worktree: all that are added at once are kept.
+#[test]
+fn figures_that_are_set_at_once_are_all_kept() {
+    let bench = Bench::new();
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let bench = &bench;
+            scope.spawn(move || {
+                let figure = format!("m{number}={number}");
+                let (code, answer) = bench.ask(&["metric", "set", "HEAD", &figure]);
+                assert_eq!(code, 0, "{answer}");
+            });
+        }
+    });
+    let (_, answer) = bench.ask(&["query", "SELECT count(DISTINCT name) FROM latest_metrics"]);
+    assert_eq!(answer["rows"], serde_json::json!([[7]]));
+    let (_, answer) = bench.ask(&["metric", "set", "HEAD", "x=1", "--threshold", "nan"]);
+    assert_eq!(answer["code"], "refused");
+    let (_, answer) = bench.ask(&["metric", "set", "HEAD", "x\ty=1"]);
+    assert_eq!(answer["code"], "refused");
 }

@@ -112,15 +112,18 @@ struct Line {
     parents: Vec<VersionId>,
 }
 
-/// Reads a line of [`sql::versions::ANCESTOR_LINES`].
-fn line(text: &str) -> Result<(VersionId, Line)> {
-    let mut words = text.split(' ');
-    let mut next = || words.next().unwrap_or_default();
-    let id = parsed("version.id", next())?;
-    let time = parsed("version.time", next())?;
-    let generation = parsed("version.generation", next())?;
-    let parents = words.map(|id| parsed("version_parent.parent", id)).collect::<Result<_>>()?;
-    Ok((id, Line { time, generation, parents }))
+/// Reads [`sql::versions::LINES`].
+fn lines(text: &str) -> Result<HashMap<VersionId, Line>> {
+    let mut lines = HashMap::new();
+    for text in text.lines() {
+        let mut words = text.split(' ');
+        let mut next = || words.next().unwrap_or_default();
+        let id = parsed("version.id", next())?;
+        let time = parsed("version.time", next())?;
+        let generation = parsed("version.generation", next())?;
+        lines.insert(id, Line { time, generation, parents: Vec::new() });
+    }
+    Ok(lines)
 }
 
 impl Catalogue {
@@ -150,19 +153,21 @@ impl Catalogue {
     ///
     /// [`Error::Unknown`] if one of the versions is not known.
     pub fn history_ids(&self, heads: &[VersionId]) -> Result<Vec<VersionId>> {
-        let ids: Vec<String> = heads.iter().map(VersionId::to_hex).collect();
-        let ids = serde_json::Value::from(ids).to_string();
-        let text: String = self.run(async |connection| {
-            sqlx::query_scalar(sql::versions::ANCESTOR_LINES)
-                .bind(ids)
-                .fetch_one(connection)
-                .await
-                .map_err(failed("read the history"))
+        let (versions, links): (String, String) = self.snapshot(async |connection| {
+            let mut texts = Vec::new();
+            for text in [sql::versions::LINES, sql::versions::LINK_LINES] {
+                let read = sqlx::query_scalar(text).fetch_one(&mut *connection).await;
+                texts.push(read.map_err(failed("read the history"))?);
+            }
+            let links = texts.pop().unwrap_or_default();
+            Ok((texts.pop().unwrap_or_default(), links))
         })?;
-        let mut lines: HashMap<VersionId, Line> = HashMap::new();
-        for text in text.lines() {
-            let (id, line) = line(text)?;
-            lines.insert(id, line);
+        let mut lines = lines(&versions)?;
+        for link in links.lines() {
+            let (version, parent) = link.split_once(' ').unwrap_or_default();
+            if let Some(line) = lines.get_mut(&parsed("version_parent.version", version)?) {
+                line.parents.push(parsed("version_parent.parent", parent)?);
+            }
         }
         let mut queue = BinaryHeap::new();
         let mut seen: HashSet<VersionId> = HashSet::new();

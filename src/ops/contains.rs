@@ -200,10 +200,14 @@ fn add_holders(
     }
     let mut refs = repository.catalogue.all_refs()?;
     refs.retain(|row| row.kind == RefKind::Branch);
-    let tips: Vec<VersionId> = refs.iter().map(|row| row.version).collect();
-    let heirs = index.heirs(file, &tips)?;
-    for row in refs.into_iter().filter(|row| heirs.contains(&row.version)) {
+    let tips = refs.iter().map(|row| row.version).filter(|tip| !paths.contains_key(tip));
+    let tips: Vec<VersionId> = tips.collect();
+    let heirs = if tips.is_empty() { HashSet::new() } else { index.heirs(file, &tips)? };
+    for row in refs {
         let current = paths.contains_key(&row.version);
+        if !current && !heirs.contains(&row.version) {
+            continue;
+        }
         let (dataset, name, version) = (row.dataset, row.name, row.version);
         answer.branches.push(InBranch { dataset, name, version, current });
     }

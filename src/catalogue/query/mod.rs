@@ -172,3 +172,34 @@ fn value(row: &SqliteRow, at: usize) -> Value {
 fn real(number: f64) -> Value {
     if number.is_finite() { json!(number) } else { Value::from(number.to_string()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the reader of the text is there to refuse, the connection refuses as well.
+    #[test]
+    fn the_connection_cannot_write_even_when_it_is_told_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalogue = Catalogue::create(&directory.path().join("catalogue.db")).unwrap();
+        let before = catalogue.dump().unwrap();
+        let tried = catalogue.run_apart(&catalogue.asking(), async |connection| {
+            for sql in ["PRAGMA query_only = OFF", "PRAGMA writable_schema = ON"] {
+                sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
+            }
+            let mut refused = Vec::new();
+            for sql in [
+                "DELETE FROM store_root",
+                "INSERT INTO dataset VALUES ('x', 0)",
+                "CREATE TABLE x (y)",
+                "DELETE FROM sqlite_schema",
+                "INSERT INTO words_index (words_index) VALUES ('delete-all')",
+            ] {
+                refused.push(sqlx::raw_sql(sql).execute(&mut *connection).await.is_err());
+            }
+            Ok(refused)
+        });
+        assert_eq!(tried.unwrap(), [true; 5]);
+        assert_eq!(catalogue.dump().unwrap(), before);
+    }
+}

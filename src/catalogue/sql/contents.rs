@@ -65,20 +65,22 @@ pub(in crate::catalogue) const FILES: &str =
      WHERE file >= $1 AND file <= $2 AND gone = 0 LIMIT $3";
 
 /// $1 file. From each version with which it came to a path, along first parents, until it left.
+/// A version has a greater number than its parents, so the walk ends even in a damaged index.
 /// One row for each dataset and path, with the ids of the versions in one text: one long text is
-/// read much faster than as many rows.
+/// read much faster than as many rows. `CROSS JOIN` is SQLite's word for "in this order".
 pub(in crate::catalogue) const HOLDERS: &str = "WITH RECURSIVE held (version, path) AS (
         SELECT change.version, change.path
         FROM change JOIN version ON version.number = change.version
         WHERE change.file = $1 AND change.gone = 0
-        UNION
+        UNION ALL
         SELECT child.number, held.path
-        FROM held JOIN version AS child ON child.first_parent = held.version
-        WHERE NOT EXISTS (SELECT 1 FROM change WHERE change.file = $1
+        FROM held CROSS JOIN version AS child ON child.first_parent = held.version
+        WHERE child.number > held.version
+          AND NOT EXISTS (SELECT 1 FROM change WHERE change.file = $1
             AND change.version = child.number AND change.path = held.path))
      SELECT version.dataset, held.path,
             group_concat(lower(hex(version.id)), '' ORDER BY version.number)
-     FROM held JOIN version ON version.number = held.version
+     FROM held CROSS JOIN version ON version.number = held.version
      GROUP BY version.dataset, held.path ORDER BY version.dataset, held.path";
 
 /// $1 file, $2 a JSON array of versions: those of them that hold it, or that continue one that

@@ -155,3 +155,71 @@ fn the_words_of_an_older_schema_are_found() {
     let answer = catalogue.query("SELECT count(*) FROM notes", QueryLimits::default()).unwrap();
     assert_eq!(answer.rows, [[json!(1)]]);
 }
+
+/// Pieces that end strings, comments and statements in every order.
+const PIECES: [&str; 26] = [
+    "SELECT 1",
+    " ",
+    ";",
+    "'",
+    "\"",
+    "`",
+    "[",
+    "]",
+    "--",
+    "\n",
+    "/*",
+    "*/",
+    "(",
+    ")",
+    ",",
+    "x'00'",
+    " FROM versions",
+    " UNION ",
+    "DELETE FROM version",
+    "VACUUM INTO 'stolen.db'",
+    "ATTACH 'stolen.db' AS s",
+    "PRAGMA query_only = OFF",
+    "WITH a AS (SELECT 1) ",
+    "\\",
+    "''",
+    "1",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Where this program and SQLite read a text differently, something must still refuse.
+    #[test]
+    fn no_text_changes_anything(
+        pieces in proptest::collection::vec(0..PIECES.len(), 1..12),
+        begins in proptest::bool::ANY,
+    ) {
+        let mut sql: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
+        if begins {
+            sql.insert_str(0, "SELECT 1 ");
+        }
+        let sql = sql.replace("stolen.db", &with_one().1);
+        let catalogue = &with_one().0.catalogue;
+        let before = catalogue.dump().unwrap();
+        let limits = QueryLimits { seconds: 5, rows: 10 };
+        for problem in [
+            catalogue.query(&sql, limits).err(),
+            catalogue.versions_where(&sql, limits).err(),
+        ].into_iter().flatten() {
+            proptest::prop_assert!(matches!(problem, Error::BadQuestion { .. }), "{sql}: {problem:?}");
+        }
+        proptest::prop_assert_eq!(catalogue.dump().unwrap(), before);
+        proptest::prop_assert!(!std::path::Path::new(&with_one().1).exists(), "{}", sql);
+    }
+}
+
+/// A catalogue with a version, and a place where no file must appear.
+fn with_one() -> &'static (Place, String) {
+    static ONE: std::sync::OnceLock<(Place, String)> = std::sync::OnceLock::new();
+    ONE.get_or_init(|| {
+        let (place, _) = with_versions(1);
+        let stolen = place.directory.path().join("stolen.db").display().to_string();
+        (place, stolen)
+    })
+}

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 enum Format {
     /// Columns for a reader
     Table,
-    /// RFC 4180, with a line of names
+    /// Fields quoted as in RFC 4180, with a line of names; lines end in LF
     Csv,
     /// As `--json`
     Json,
@@ -75,10 +75,10 @@ fn csv(seen: &Queried, out: &mut dyn Write) -> io::Result<()> {
         if plain { text } else { format!("\"{}\"", text.replace('"', "\"\"")) }
     };
     let names: Vec<String> = seen.columns.iter().cloned().map(field).collect();
-    write!(out, "{}\r\n", names.join(","))?;
+    writeln!(out, "{}", names.join(","))?;
     for row in &seen.rows {
         let fields: Vec<String> = row.iter().map(|value| field(text(value))).collect();
-        write!(out, "{}\r\n", fields.join(","))?;
+        writeln!(out, "{}", fields.join(","))?;
     }
     Ok(())
 }
