@@ -51,6 +51,7 @@ impl Context {
     pub(crate) fn environment(&self) -> Result<Environment, Failure> {
         let mut environment = Environment { threads: self.threads, ..Environment::default() };
         environment.progress = self.progress();
+        environment.keys = key_directory();
         if let Some(author) = variable("STEM_AUTHOR") {
             let parsed = author.parse::<Author>();
             environment.author = Some(parsed.map_err(stemmata::repo::Error::Author)?);
@@ -96,6 +97,14 @@ impl Context {
     /// A path of the command line, relative to the worktree's top.
     pub(crate) fn path(&self, repository: &Repository, given: &Path) -> Result<Vec<u8>, Failure> {
         Ok(repository.place.inside(given)?)
+    }
+
+    /// A file of the command line, seen from where it works.
+    pub(crate) fn file(&self, given: &Path) -> PathBuf {
+        if self.directory == Path::new(".") {
+            return given.to_path_buf();
+        }
+        self.directory.join(given)
     }
 
     /// Says what was done: `data` as JSON, or what `text` writes unless `-q` was given.
@@ -174,6 +183,18 @@ fn show_text(text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     text(&mut out)?;
     out.flush()
+}
+
+/// Where private keys lie: `$STEM_KEYS`, else below the directory for settings.
+fn key_directory() -> Option<PathBuf> {
+    let settings = || match variable("XDG_CONFIG_HOME") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(PathBuf::from(variable("HOME")?).join(".config")),
+    };
+    match variable("STEM_KEYS") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(settings()?.join("stem/keys")),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

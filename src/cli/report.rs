@@ -163,6 +163,7 @@ fn io_kind(failure: &Failure) -> Option<io::ErrorKind> {
     None
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each error, and nothing else")]
 fn tell_ops(error: &ops::Error) -> Told {
     use ops::Error as E;
     match error {
@@ -224,9 +225,36 @@ fn tell_ops(error: &ops::Error) -> Told {
             "commit what it wrote by hand and tell of the step with `--step`, or run it again",
         ),
         E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
+        E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
+        E::NoCheckpoint { .. } => told(
+            Exit::NOT_FOUND,
+            "no_checkpoint",
+            "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
+        ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
+}
+
+const NO_AUTHOR: &str = "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and \
+    `user.email`, or Git's";
+
+fn tell_key(error: &repo::KeyError) -> Told {
+    use repo::KeyError as E;
+    let (code, hint) = match error {
+        E::NoDirectory => ("no_key", "set STEM_KEYS to a directory"),
+        E::Missing { .. } => {
+            ("no_key", "`stem key generate` makes one, `stem key list` lists them")
+        }
+        E::Several { .. } => {
+            ("several_keys", "say which with `--key ID`, or `stem config set user.signingkey ID`")
+        }
+        E::Exposed { .. } => {
+            ("exposed_key", "if nobody has used it, `chmod 600` it; else make another one")
+        }
+        E::BadFile { .. } => ("bad_key", ""),
+    };
+    told(Exit::NOT_ALLOWED, code, hint)
 }
 
 fn tell_repo(error: &repo::Error) -> Told {
@@ -248,12 +276,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         ),
         E::Outside { .. } => told(Exit::USAGE, "outside", ""),
         E::Locked { .. } => told(Exit::TRY_AGAIN, "locked", "wait for it to end, then try again"),
-        E::NoAuthor => told(
-            Exit::USAGE,
-            "no_author",
-            "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and `user.email`, \
-             or Git's",
-        ),
+        E::NoAuthor => told(Exit::USAGE, "no_author", NO_AUTHOR),
         E::Author(_) => told(Exit::USAGE, "bad_author", "write it as `Name <mail>`"),
         E::Epoch(_) => told(Exit::USAGE, "bad_time", "give seconds since 1970"),
         E::NoDataset(_) => told(Exit::NOT_FOUND, "no_dataset", "`stem datasets` lists them"),
@@ -266,7 +289,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::BadRevision { .. } => told(Exit::USAGE, "bad_revision", ""),
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
-        E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
         E::Content { source, .. } => tell_repo(source),
         E::Unsaved { .. } => told(
             Exit::UNSAVED,
@@ -274,6 +297,8 @@ fn tell_repo(error: &repo::Error) -> Told {
             "commit them, or move them away, or overwrite them with `--force`",
         ),
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
+        E::Key(error) => tell_key(error),
+        E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
         E::Format(format::Error::Clash { .. }) => told(Exit::USAGE, "name_clash", ""),

@@ -6,12 +6,14 @@ use super::add::Problem;
 use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
-use super::stage::stage;
+use super::signature::{self, Signing};
+use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::format::manifest;
 use crate::model::{ManifestId, Provenance, RefKind, RefName, Version, VersionId};
-use crate::repo::{self, Looking, Repository, Session, Transaction, maintain};
+use crate::repo::{self, Looking, Repository, Session, Signer, Transaction, maintain};
+use crate::sign::KeyId;
 use crate::worktree::OddKind;
 
 /// What to record.
@@ -25,6 +27,8 @@ pub struct CommitOptions {
     pub allow_empty: bool,
     /// Where it came from.
     pub provenance: Provenance,
+    /// Whether to sign it.
+    pub signing: Signing,
     /// Change nothing.
     pub dry_run: bool,
 }
@@ -74,6 +78,9 @@ pub struct Commit {
     pub stored: Stored,
     /// What could not be staged with `all`.
     pub failed: Vec<Problem>,
+    /// The key that has signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<KeyId>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -90,10 +97,9 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     if options.dry_run {
         return preview(repository, options, operation.as_ref(), message);
     }
+    let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
-    let mut provenance = options.provenance.clone();
-    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
-    provenance.derived_from.extend(ended);
+    let provenance = said(repository, options, operation.as_ref());
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -109,20 +115,14 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
             return Ok((Transaction::default(), None));
         }
         let version = describe(session, manifest, parents, &message, &provenance)?;
-        let (transaction, id) = record(session, &version)?;
+        let (transaction, id) = record_signed(session, &version, signer.as_ref())?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))
     })?;
     let Some((id, version, counts, taken)) = done.take() else {
         return Err(Error::NothingToCommit);
     };
-    let mut failed = Vec::new();
-    if let Some(taken) = &taken {
-        taken.keep_index(repository);
-        failed.extend(taken.failed.iter().map(Problem::failed));
-        let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
-        failed.extend(hidden.map(Problem::odd));
-    }
+    let failed = taken.map_or_else(Vec::new, |taken| left_out(repository, &taken));
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
@@ -130,6 +130,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     upkeep(repository);
     let changed = changed_against_parent(repository, &version)?;
     let branch = branch(repository);
+    let signed_by = signer.map(|signer| signer.key.public().id());
     let Version { manifest, parents, files, bytes, .. } = version;
     let dry_run = false;
     let version = Some(id);
@@ -144,8 +145,28 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         changed,
         stored,
         failed,
+        signed_by,
         dry_run,
     })
+}
+
+/// Brings the index up, and tells what could not be staged.
+fn left_out(repository: &Repository, taken: &Staged) -> Vec<Problem> {
+    taken.keep_index(repository);
+    let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
+    taken.failed.iter().map(Problem::failed).chain(hidden.map(Problem::odd)).collect()
+}
+
+/// What the version says of its origin: what is given, and what it ends.
+fn said(
+    repository: &Repository,
+    options: &CommitOptions,
+    operation: Option<&Operation>,
+) -> Provenance {
+    let mut provenance = options.provenance.clone();
+    let ended = operation.and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
+    provenance
 }
 
 fn refuse_conflicts(options: &CommitOptions, operation: Option<&Operation>) -> Result<()> {
@@ -232,14 +253,24 @@ pub fn describe(
 }
 
 /// Stores `version` and makes it the worktree's: what is staged is its listing, and nothing is
-/// under way any more.
+/// under way any more. It is signed if the settings say so.
 ///
 /// # Errors
 ///
-/// The store's and the catalogue's.
+/// The store's and the catalogue's; no key to sign with.
 pub fn record(
     session: &Session<'_>,
     version: &Version,
+) -> Result<(Transaction, VersionId), repo::Error> {
+    let signer = signature::signer(session.repository(), &Signing::AsSet)?;
+    record_signed(session, version, signer.as_ref())
+}
+
+/// As [`record`], signed by `signer` or not at all.
+fn record_signed(
+    session: &Session<'_>,
+    version: &Version,
+    signer: Option<&Signer>,
 ) -> Result<(Transaction, VersionId), repo::Error> {
     let repository = session.repository();
     let id = session.put_version(version)?;
@@ -264,6 +295,9 @@ pub fn record(
     }
     state.staged = version.manifest;
     state.operation = None;
+    if let Some(signer) = signer {
+        changes.push(signature::of_version(repository, signer, &id)?);
+    }
     let versions = vec![(id, version.clone())];
     Ok((Transaction { changes, versions, state: Some(state) }, id))
 }
@@ -313,6 +347,7 @@ fn preview(
         changed: changed(repository, &head, &staged)?,
         stored: Stored::default(),
         failed: Vec::new(),
+        signed_by: None,
         dry_run: true,
     })
 }

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::{Operation, derivation, only};
+use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::model::{DatasetName, RefKind, RefName, Version, VersionId};
+use crate::repo::{self, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -60,6 +61,7 @@ pub fn rollback(
         }
         return Ok(done);
     }
+    signature::must_be_ready(repository)?;
     let updated = match &journey {
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
@@ -76,21 +78,7 @@ pub fn rollback(
             }
             return Ok((transaction, id));
         }
-        let id = session.put_version(&version)?;
-        let moved = Change::RefMoved {
-            dataset: dataset.clone(),
-            kind: RefKind::Branch,
-            name: name.clone(),
-            old: Some(from),
-            new: Some(id),
-            annotation: None,
-        };
-        let changes = vec![
-            Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
-            moved,
-        ];
-        let versions = vec![(id, version)];
-        Ok((Transaction { changes, versions, state: None }, id))
+        record_beside(session, &dataset, name, from, version)
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
@@ -98,4 +86,30 @@ pub fn rollback(
     upkeep(repository);
     done.version = Some(version);
     Ok(done)
+}
+
+/// Stores `version` and moves a branch to it that the worktree is not on.
+fn record_beside(
+    session: &Session<'_>,
+    dataset: &DatasetName,
+    name: &RefName,
+    from: VersionId,
+    version: Version,
+) -> repo::Result<(Transaction, VersionId)> {
+    let repository = session.repository();
+    let id = session.put_version(&version)?;
+    let moved = Change::RefMoved {
+        dataset: dataset.clone(),
+        kind: RefKind::Branch,
+        name: name.clone(),
+        old: Some(from),
+        new: Some(id),
+        annotation: None,
+    };
+    let added = Change::VersionAdded { version: id, dataset: Some(dataset.clone()) };
+    let mut changes = vec![added, moved];
+    if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+        changes.push(signature::of_version(repository, &signer, &id)?);
+    }
+    Ok((Transaction { changes, versions: vec![(id, version)], state: None }, id))
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Result;
 use super::diff::{PathChange, Totals, compare, find_renames};
 use super::log::{Labels, VersionInfo};
+use super::{Result, signature};
 use crate::catalogue::{RecordFilter, RecordRow};
 use crate::format::frame::Key;
 use crate::format::{manifest, version};
@@ -78,7 +78,8 @@ pub fn show(repository: &Repository, revision: &str) -> Result<Show> {
     let changes = find_renames(compare(repository, &before, &row.manifest)?);
     let filter = RecordFilter { version: Some(found.version), ..RecordFilter::default() };
     let records = repository.catalogue.records(&filter)?;
-    let info = Labels::of(repository, &found.dataset)?.describe(row);
+    let mut info = Labels::of(repository, &found.dataset)?.describe(row);
+    info.signatures = Some(signature::status(repository, &found.version)?);
     Ok(Show {
         dataset: found.dataset,
         info,

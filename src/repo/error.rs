@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::KeyError;
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
+use crate::sign;
 use crate::worktree::write::WriteError;
 use crate::{catalogue, format, git, store, worktree};
 
@@ -143,6 +145,20 @@ pub enum Error {
     /// The worktree's file system cannot hold these names side by side.
     #[error("`{}` and `{}` are one name to this file system", .0.0.show(), .0.1.show())]
     Clash(Box<(RepoPath, RepoPath)>),
+    /// A key that cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A record of the catalogue that does not say what its kind must.
+    #[error("the record of entry {number} of the journal is not understood: {problem}")]
+    BadRecord {
+        /// The entry.
+        number: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key or a signature that is not accepted.
+    #[error(transparent)]
+    Sign(#[from] sign::Error),
     /// The store's own error.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use stemmata::ops::commit::{Commit, CommitOptions, commit};
 use stemmata::ops::provenance::gather;
 
+use super::key::KeyChoice;
 use crate::cli::args::DryRun;
 use crate::cli::provenance::Flags;
 use crate::cli::text::{count, number, short, size};
@@ -26,6 +27,11 @@ pub(crate) struct Args {
     /// Record a version even if nothing has changed
     #[arg(long)]
     allow_empty: bool,
+    /// Sign it
+    #[arg(short = 'S', long)]
+    sign: bool,
+    #[command(flatten)]
+    key: KeyChoice,
     /// What was done to it: name=…,command="…",input=REV[:PATH],output=…,decided=human
     #[arg(long, value_name = "KEY=VALUE,…", help_heading = "Provenance")]
     step: Vec<String>,
@@ -45,6 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         message: args.message.clone().unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
+        signing: args.key.signing(context, args.sign),
         dry_run,
         provenance,
     };
@@ -84,5 +91,8 @@ pub(crate) fn show(done: &Commit, out: &mut dyn Write) -> io::Result<()> {
             size(stored.reused_bytes)
         )?;
     }
-    Ok(())
+    match &done.signed_by {
+        Some(key) => writeln!(out, "  signed by key {key}"),
+        None => Ok(()),
+    }
 }

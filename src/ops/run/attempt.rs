@@ -9,6 +9,7 @@ use crate::ops::commit::{
     Commit, branch, changed_against_parent, describe, record, stored, upkeep,
 };
 use crate::ops::operation::Operation;
+use crate::ops::signature::{self, Signing};
 use crate::ops::stage::{Staged, stage};
 use crate::ops::travel::differences;
 use crate::ops::{Error, Result};
@@ -56,8 +57,10 @@ pub(super) fn commit(
         let counts = session.counts();
         Ok((transaction, Ok((id, version, taken, counts))))
     })?;
-    made.map(|made| describe_commit(repository, made))
-        .map_or_else(|text| Ok(Err(text)), |c| c.map(Ok))
+    match made {
+        Ok(made) => Ok(Ok(describe_commit(repository, made)?)),
+        Err(reason) => Ok(Err(reason)),
+    }
 }
 
 /// What of the staged listing differs from the version at the outputs.
@@ -86,6 +89,8 @@ fn describe_commit(repository: &Repository, made: Made) -> Result<Commit> {
     upkeep(repository);
     let changed = changed_against_parent(repository, &version)?;
     let branch = branch(repository);
+    let signer = signature::signer(repository, &Signing::AsSet)?;
+    let signed_by = signer.map(|signer| signer.key.public().id());
     let Version { manifest, parents, files, bytes, message, .. } = version;
     let (version, failed, dry_run) = (Some(id), Vec::new(), false);
     Ok(Commit {
@@ -99,6 +104,7 @@ fn describe_commit(repository: &Repository, made: Made) -> Result<Commit> {
         changed,
         stored,
         failed,
+        signed_by,
         dry_run,
     })
 }

@@ -14,6 +14,7 @@ use crate::ops::add::{is_in, scope};
 use crate::ops::commit::subject;
 use crate::ops::operation::Operation;
 use crate::ops::provenance::{gather, reference};
+use crate::ops::signature::must_be_ready;
 use crate::ops::travel::differences;
 use crate::ops::{Error, Result};
 use crate::repo::{self, Looking, Repository, survey};
@@ -51,6 +52,8 @@ impl Plan {
         if let Some(operation) = Operation::of(repository)? {
             return Err(Error::UnderWay { doing: operation.doing.as_str() });
         }
+        // What would keep the version from being made must not come out after an hour's work.
+        must_be_ready(repository)?;
         let author = repository.author()?;
         let command = words(&options.command)?;
         let (outputs, shown) = outputs(repository, &options.outputs)?;
