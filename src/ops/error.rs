@@ -70,7 +70,7 @@ pub enum Error {
         name: RefName,
     },
     /// Metadata that is not as it must be.
-    #[error("the metadata of {what} cannot be taken: {}", list_flaws(flaws))]
+    #[error("the metadata {what} cannot be taken: {}", list_flaws(flaws))]
     Metadata {
         /// Where it is from.
         what: String,

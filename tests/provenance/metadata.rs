@@ -10,7 +10,7 @@ type Case = (&'static [&'static str], i32, &'static str);
 const WRONG: &[Case] = &[
     (&["--meta-file", "deep.json"], 2, "deeper than 100"),
     (&["--meta-file", "open.json"], 2, "deeper than 100"),
-    (&["--meta-file", "deep.yaml"], 2, "metadata of deep.yaml"),
+    (&["--meta-file", "deep.yaml"], 2, "metadata in deep.yaml"),
     (&["--meta-file", "block.yaml"], 2, "deeper than 100"),
     (&["--meta-file", "deep.toml"], 2, "deeper than 100"),
     (&["--meta-file", "dots.toml"], 2, "deeper than 100"),

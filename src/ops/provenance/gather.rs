@@ -15,6 +15,9 @@ use crate::model::{DataRef, Provenance, RepoPath};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, split_path};
 
+/// Metadata that did not come from a file, in an error.
+pub(super) const GIVEN: &str = "that was given";
+
 /// What the user gives, in the words of the flags.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
@@ -58,7 +61,7 @@ pub fn gather(repository: &Repository, given: &Given) -> Result<Provenance> {
         _ => Map::new(),
     };
     if let Some(path) = &given.file {
-        let text = path.display().to_string();
+        let text = format!("in {}", path.display());
         let file = read(path)?.map_err(|error| bad(&text, vec![error]))?;
         // The file is looked at alone, so that its flaws are told by its own numbers.
         let mut checked = file.clone();
@@ -68,9 +71,9 @@ pub fn gather(repository: &Repository, given: &Given) -> Result<Provenance> {
         }
         lay_over(&mut map, file);
     }
-    let flags = from_flags(given).map_err(|flaws| bad("what was given", flaws))?;
+    let flags = from_flags(given).map_err(|flaws| bad(GIVEN, flaws))?;
     lay_over(&mut map, flags);
-    finish(repository, map, "what was given")
+    finish(repository, map, GIVEN)
 }
 
 /// Metadata that is complete, from a document that is not checked yet.
