@@ -8,7 +8,7 @@ use super::error::failed;
 use super::read::{moment, parsed, unsigned};
 use super::sql::versions::BATCH;
 use super::{Catalogue, Error, Result, sql};
-use crate::model::{Author, ManifestId, Time, VersionId};
+use crate::model::{Author, DatasetName, ManifestId, Time, VersionId};
 
 /// A version, as far as lists and walks need it; the whole of it is an object of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,22 @@ impl Catalogue {
             }
             Ok(found)
         })
+    }
+
+    /// The dataset that each of the versions was made in, where that is known.
+    pub fn datasets_of(&self, ids: &[VersionId]) -> Result<HashMap<VersionId, DatasetName>> {
+        let ids: Vec<String> = ids.iter().map(VersionId::to_hex).collect();
+        let ids = serde_json::Value::from(ids).to_string();
+        let rows: Vec<(String, String)> = self.run(async |connection| {
+            sqlx::query_as(sql::versions::DATASETS_OF)
+                .bind(ids)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read versions"))
+        })?;
+        rows.into_iter()
+            .map(|(id, name)| Ok((parsed("version.id", &id)?, parsed("version.dataset", &name)?)))
+            .collect()
     }
 
     /// The parents of each version, in order. Versions without parents, and unknown ones, are not

@@ -128,6 +128,11 @@ verbs! {
     Key => key,
     Audit => audit,
 
+    Metric => metric,
+    Note => note,
+    Consumer => consumer,
+    Contains => contains,
+    Query => query,
     Fsck => fsck,
     Gc => gc,
     Doctor => doctor,

@@ -117,6 +117,11 @@ impl Context {
         if self.quiet && !self.json { Ok(()) } else { self.show(verb, data, text) }
     }
 
+    /// The same surroundings, answering with a JSON document.
+    pub(crate) fn as_json(&self) -> Self {
+        Self { directory: self.directory.clone(), json: true, ..*self }
+    }
+
     /// Answers: `data` as JSON, or what `text` writes.
     pub(crate) fn show<T: Serialize>(
         &self,

@@ -6,6 +6,7 @@
 //! Invariant: stdout is the result, stderr is talk; with `--json` exactly one document.
 
 mod args;
+mod chart;
 mod context;
 mod exit;
 mod graph;

@@ -326,6 +326,8 @@ fn tell_store(error: &store::Error) -> Told {
     }
 }
 
+const ASK: &str = "`stem query --views` lists what can be asked; docs/catalogue.md explains it";
+
 fn tell_catalogue(error: &catalogue::Error) -> Told {
     use catalogue::Error as E;
     match error {
@@ -359,6 +361,8 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
             told(Exit::TRY_AGAIN, "uncertain", "look with `stem log` whether it was done")
         }
         E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
+        E::BadQuestion { .. } => told(Exit::USAGE, "bad_query", ASK),
+        E::TooSlow { .. } => told(Exit::USAGE, "too_slow", "ask for less, or set `--timeout`"),
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),

@@ -14,6 +14,7 @@ mod extract;
 mod ingest;
 mod init;
 mod keys;
+mod later;
 mod lock;
 mod maintain;
 mod marks;
@@ -42,6 +43,7 @@ pub use init::{InitOptions, Initialised, init};
 pub use keys::{
     KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
 };
+pub use later::hash_any;
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;

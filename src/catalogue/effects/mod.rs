@@ -2,6 +2,7 @@
 
 mod packs;
 mod provenance;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
 use self::provenance::{add_provenance, add_record, forget_provenance};
+use self::words::{add_version_words, forget_words};
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};
@@ -359,7 +361,8 @@ async fn add_version(
             .bind(parent.to_hex());
         changed(connection, "add a parent", query).await?;
     }
-    add_provenance(connection, id, version).await
+    add_provenance(connection, id, version).await?;
+    add_version_words(connection, id, version).await
 }
 
 /// Notes the version that a foreign id has become; of one that is forgotten later nothing stays.
@@ -387,6 +390,7 @@ async fn forget(connection: &mut SqliteConnection, versions: &[VersionId]) -> Re
             changed(connection, "forget a version", sqlx::query(text).bind(id.to_hex())).await?;
         }
         forget_provenance(connection, id).await?;
+        forget_words(connection, id).await?;
     }
     for id in versions {
         let user: Option<String> = sqlx::query_scalar(sql::versions::USERS)

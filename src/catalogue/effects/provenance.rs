@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::words::add_record_words;
 use super::{Context, changed};
 use crate::catalogue::read::signed;
 use crate::catalogue::{Error, Result, sql};
@@ -86,6 +87,7 @@ pub(super) async fn add_record(
         .bind(entry.time.unix())
         .bind(&entry.actor);
     changed(connection, "add a record", query).await?;
+    add_record_words(connection, (number, ordinal), record).await?;
     if record.kind == RecordKind::Consumer {
         return add_consumer(connection, context, (number, ordinal), record).await;
     }

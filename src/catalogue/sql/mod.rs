@@ -2,17 +2,20 @@
 //!
 //! Here: `$1` parameters, `ON CONFLICT`, `RETURNING` and `WITH RECURSIVE` only.
 //! Not here: what is special to SQLite (`open`), the tables themselves (`migrations/`).
-//! Invariant: nothing that a user wrote is ever part of a statement's text.
+//! Invariant: nothing that a user wrote is ever part of a statement's text. (What users ask in SQL
+//! has its own room, `query`, and its own connection, which cannot write.)
 
+pub(super) mod contents;
 pub(super) mod journal;
 pub(super) mod names;
 pub(super) mod packs;
 pub(super) mod records;
 pub(super) mod versions;
+pub(super) mod words;
 pub(super) mod worktrees;
 
 /// Every table and how to read it whole, in an order that depends on its content only.
-pub(super) const DUMP: [(&str, &str); 17] = [
+pub(super) const DUMP: [(&str, &str); 18] = [
     ("store_root", "SELECT * FROM store_root"),
     ("pack", "SELECT * FROM pack ORDER BY name"),
     ("dataset", "SELECT * FROM dataset ORDER BY name"),
@@ -29,6 +32,10 @@ pub(super) const DUMP: [(&str, &str); 17] = [
     ("derivation", "SELECT * FROM derivation ORDER BY version, number, ordinal"),
     ("consumer", "SELECT * FROM consumer ORDER BY name"),
     ("consumer_use", "SELECT * FROM consumer_use ORDER BY number, ordinal"),
+    (
+        "words",
+        "SELECT version, number, ordinal, kind, text FROM words ORDER BY version, number, ordinal",
+    ),
     ("journal", "SELECT * FROM journal ORDER BY number"),
 ];
 

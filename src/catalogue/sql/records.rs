@@ -87,3 +87,36 @@ pub(in crate::catalogue) const MADE_FROM: &str =
 
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
+
+/// $1 version or null, $2 name or null, $3 dataset or null; in the order in which they were said.
+pub(in crate::catalogue) const METRICS: &str =
+    "SELECT metric.version, version.dataset, version.time AS committed, metric.number,
+            metric.ordinal, metric.name, metric.slice, metric.value, metric.unit, metric.method,
+            metric.sample_size, metric.threshold, metric.time, metric.actor
+     FROM metric JOIN version ON version.id = metric.version
+     WHERE ($1 IS NULL OR metric.version = $1) AND ($2 IS NULL OR metric.name = $2)
+       AND ($3 IS NULL OR version.dataset IS NULL OR version.dataset = $3)
+     ORDER BY version.generation, version.time, metric.version, metric.number, metric.ordinal";
+
+/// As [`METRICS`], by the index of versions.
+pub(in crate::catalogue) const METRICS_OF_VERSION: &str =
+    "SELECT metric.version, version.dataset, version.time AS committed, metric.number,
+            metric.ordinal, metric.name, metric.slice, metric.value, metric.unit, metric.method,
+            metric.sample_size, metric.threshold, metric.time, metric.actor
+     FROM metric JOIN version ON version.id = metric.version
+     WHERE metric.version = $1 AND ($2 IS NULL OR metric.name = $2)
+       AND ($3 IS NULL OR version.dataset IS NULL OR version.dataset = $3)
+     ORDER BY metric.number, metric.ordinal";
+
+pub(in crate::catalogue) const CONSUMERS: &str =
+    "SELECT name, kind, uri, number, time, actor FROM consumer ORDER BY name";
+
+/// $1 consumer or null; in the order in which they were said.
+pub(in crate::catalogue) const USES: &str =
+    "SELECT consumer, number, dataset, version, path, role, time FROM consumer_use
+     WHERE $1 IS NULL OR consumer = $1 ORDER BY number, ordinal";
+
+/// $1 a JSON array of versions (`json_array_elements_text` in PostgreSQL).
+pub(in crate::catalogue) const USES_OF: &str =
+    "SELECT consumer, number, dataset, version, path, role, time FROM consumer_use
+     WHERE version IN (SELECT value FROM json_each($1)) ORDER BY number, ordinal";

@@ -90,3 +90,20 @@ pub(in crate::catalogue) const UNNOTE_IMPORTED: &str =
 /// $1 origin.
 pub(in crate::catalogue) const IMPORTED: &str =
     "SELECT foreign_id, version FROM imported WHERE origin = $1 ORDER BY foreign_id";
+
+/// $1 a JSON array of versions (`json_array_elements_text` in PostgreSQL, `string_agg` there).
+/// These and all of their ancestors in one text: a line has id, time, generation and the parents.
+/// One long text is read much faster than as many rows.
+pub(in crate::catalogue) const ANCESTOR_LINES: &str = "WITH RECURSIVE walk (id) AS (
+        SELECT value FROM json_each($1)
+        UNION
+        SELECT version_parent.parent FROM walk
+            JOIN version_parent ON version_parent.version = walk.id)
+     SELECT coalesce(group_concat(version.id || ' ' || time || ' ' || generation || coalesce(
+            (SELECT ' ' || group_concat(parent, ' ') FROM version_parent
+             WHERE version_parent.version = version.id), ''), char(10)), '')
+     FROM walk JOIN version ON version.id = walk.id";
+
+/// $1 a JSON array of versions.
+pub(in crate::catalogue) const DATASETS_OF: &str = "SELECT id, dataset FROM version
+     WHERE id IN (SELECT value FROM json_each($1)) AND dataset IS NOT NULL";
