@@ -129,7 +129,7 @@ fn show(seen: &Metadata, out: &mut dyn Write) -> io::Result<()> {
     for change in seen.changed.iter().filter(|_| seen.key.is_none()) {
         let (key, value) = (plain(&change.key), value_text(&change.value));
         let (time, actor) = (moment(change.time), plain(&change.actor));
-        writeln!(out, "# {key}: {value}, said by {actor} on {time}")?;
+        writeln!(out, "Later:   {key} = {value} ({time}, {actor})")?;
     }
     Ok(())
 }
