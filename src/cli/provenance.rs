@@ -7,6 +7,7 @@ use serde_json::Value;
 use stemmata::model::{Metric, Provenance, Source, Step};
 use stemmata::ops::provenance::Given;
 
+use super::Context;
 use super::text::moment;
 
 /// The flags of every verb that makes a version.
@@ -51,7 +52,7 @@ pub(crate) struct Flags {
 
 impl Flags {
     /// In the words of the library.
-    pub(crate) fn given(&self) -> Given {
+    pub(crate) fn given(&self, context: &Context) -> Given {
         let one = |value: &Option<String>| value.iter().cloned().collect();
         Given {
             sources: self.source.clone(),
@@ -66,7 +67,7 @@ impl Flags {
                 ("sensitivity", one(&self.sensitivity)),
                 ("licence", one(&self.licence)),
             ],
-            file: self.meta_file.clone(),
+            file: self.meta_file.as_ref().map(|file| context.file(file)),
             keep: self.keep_meta,
         }
     }

@@ -184,6 +184,7 @@ fn io_kind(failure: &Failure) -> Option<io::ErrorKind> {
     None
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each error, and nothing else")]
 fn tell_ops(error: &ops::Error) -> Told {
     use ops::Error as E;
     match error {

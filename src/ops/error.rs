@@ -82,7 +82,7 @@ pub enum Error {
     #[error("no version, path, file, source, step or consumer is called `{}`", .0.escape_debug())]
     NoNode(String),
     /// Metadata that is not as it must be.
-    #[error("the metadata of {what} cannot be taken: {}", list_flaws(flaws))]
+    #[error("the metadata {what} cannot be taken: {}", list_flaws(flaws))]
     Metadata {
         /// Where it is from.
         what: String,

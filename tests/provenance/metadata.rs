@@ -4,10 +4,58 @@ use serde_json::{Value, json};
 
 use crate::bench::Bench;
 
-/// Every way to say something wrong: a clear error, the right exit code, and nothing recorded.
-#[test]
-fn what_is_wrong_is_refused_and_nothing_is_recorded() {
-    let bench = Bench::new(&["data"]);
+/// Flags, the exit code, and a part of what is said.
+type Case = (&'static [&'static str], i32, &'static str);
+
+const WRONG: &[Case] = &[
+    (&["--meta-file", "deep.json"], 2, "deeper than 100"),
+    (&["--meta-file", "open.json"], 2, "deeper than 100"),
+    (&["--meta-file", "deep.yaml"], 2, "metadata in deep.yaml"),
+    (&["--meta-file", "block.yaml"], 2, "deeper than 100"),
+    (&["--meta-file", "deep.toml"], 2, "deeper than 100"),
+    (&["--meta-file", "dots.toml"], 2, "deeper than 100"),
+    (&["--meta-file", "large.json"], 2, "larger than 16 MiB"),
+    (&["--meta-file", "large.yaml"], 2, "larger than 16 MiB"),
+    (&["--meta-file", "large.toml"], 2, "larger than 16 MiB"),
+    (&["--meta-file", "edge.json"], 2, "100 levels"),
+    (&["--meta-file", "full.json"], 2, "16 MiB"),
+    (&["--meta-file", "bomb.yaml"], 2, "anchors"),
+    (&["--meta-file", "twice.yaml"], 2, "`purpose` is there twice"),
+    (&["--meta-file", "twice.json"], 2, "`a` is there twice"),
+    (&["--meta-file", "twice.toml"], 2, "`purpose` is there twice"),
+    (&["--meta-file", "nan.yaml"], 2, "`.nan` is not a number"),
+    (&["--meta-file", "nan.json"], 2, "line 1"),
+    (&["--meta-file", "inf.toml"], 2, "`inf` is not a number"),
+    (&["--meta-file", "list.json"], 2, "not a list of keys"),
+    (&["--meta-file", "type.yaml"], 2, "languages is the text `en`, not a list"),
+    (&["--meta-file", "unknown.yaml"], 2, "under `fields`"),
+    (&["--meta-file", "again.yaml"], 2, "metrics[1] names `a` again"),
+    (&["--meta-file", "later.yaml"], 2, "in the future"),
+    (&["--meta-file", "licence.yaml"], 2, "SPDX"),
+    (&["--meta-file", "absent.yaml"], 10, "absent.yaml"),
+    (&["--meta-file", "a"], 2, "not named .yaml"),
+    (&["--source", "uri=a,retrieved=tomorrow"], 2, "not a day"),
+    (&["--source", "licence=MIT"], 2, "sources[0].uri is missing"),
+    (&["--source", "uri=a,licence=GPL"], 2, "SPDX"),
+    (&["--source", "uri=https://a:b@host/"], 2, "password"),
+    (&["--source", "uri=a,b"], 2, "not key=value"),
+    (&["--metric", "a=nan"], 2, "not a finite number"),
+    (&["--metric", "a=1", "--metric", "a=2"], 2, "again"),
+    (&["--metric", "a=1,slice=x", "--metric", "a=2,slice=x"], 2, "slice `x` again"),
+    (&["--meta", "nothing"], 2, "not key=value"),
+    (&["--meta", "a=1", "--meta", "a=2"], 2, "twice"),
+    (&["--meta", "sources=x"], 2, "not one value"),
+    (&["--dataset-kind", "training"], 2, "pretraining"),
+    (&["--language", "English language"], 2, "not a tag"),
+    (&["--step", "name=s,input=HEAD~7"], 10, "HEAD~7"),
+    (&["--step", "name=s,input=nowhere@main"], 10, "nowhere"),
+    (&["--step", "name=s,input=HEAD:nothing"], 10, "nothing"),
+    (&["--step", "input=HEAD"], 2, "steps[0].name is missing"),
+    (&["--step", "name=s,decided=me"], 2, "human"),
+    (&["--step", "name=s,command=\"a 'b\""], 2, "does not end"),
+];
+
+fn put_wrong_files(bench: &Bench) {
     let deep = 100_000;
     for (name, text) in [
         ("deep.json", format!("{{\"fields\":{}{}}}", "[".repeat(deep), "]".repeat(deep))),
@@ -17,6 +65,8 @@ fn what_is_wrong_is_refused_and_nothing_is_recorded() {
         ("deep.toml", format!("fields = {}", "[".repeat(deep))),
         ("dots.toml", format!("fields.{}a = 1", "a.".repeat(deep))),
         ("bomb.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nfields: {c: [*b, *b]}\n".into()),
+        ("edge.json", format!("{{\"fields\":{{\"a\":{}{}}}}}", "[".repeat(98), "]".repeat(98))),
+        ("full.json", format!("{{\"purpose\":\"{}\"}}", "x".repeat((16 << 20) - 30))),
         ("twice.yaml", "purpose: a\npurpose: b\n".into()),
         ("twice.json", r#"{"fields":{"a":1,"a":2}}"#.into()),
         ("twice.toml", "purpose = 'a'\npurpose = 'b'\n".into()),
@@ -39,56 +89,17 @@ fn what_is_wrong_is_refused_and_nothing_is_recorded() {
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_len(100_000_000).unwrap();
     }
-    let file = |name: &'static str| vec!["--meta-file", name];
-    let cases: Vec<(Vec<&str>, i32, &str)> = vec![
-        (file("deep.json"), 2, "deeper than 100"),
-        (file("open.json"), 2, "deeper than 100"),
-        (file("deep.yaml"), 2, "metadata of deep.yaml"),
-        (file("block.yaml"), 2, "deeper than 100"),
-        (file("deep.toml"), 2, "deeper than 100"),
-        (file("dots.toml"), 2, "deeper than 100"),
-        (file("large.json"), 2, "larger than 16 MiB"),
-        (file("large.yaml"), 2, "larger than 16 MiB"),
-        (file("large.toml"), 2, "larger than 16 MiB"),
-        (file("bomb.yaml"), 2, "anchors"),
-        (file("twice.yaml"), 2, "`purpose` is there twice"),
-        (file("twice.json"), 2, "`a` is there twice"),
-        (file("twice.toml"), 2, "`purpose` is there twice"),
-        (file("nan.yaml"), 2, "`.nan` is not a number"),
-        (file("nan.json"), 2, "line 1"),
-        (file("inf.toml"), 2, "`inf` is not a number"),
-        (file("list.json"), 2, "not a list of keys"),
-        (file("type.yaml"), 2, "languages is the text `en`, not a list"),
-        (file("unknown.yaml"), 2, "under `fields`"),
-        (file("again.yaml"), 2, "metrics[1] names `a` again"),
-        (file("later.yaml"), 2, "in the future"),
-        (file("licence.yaml"), 2, "SPDX"),
-        (file("absent.yaml"), 10, "absent.yaml"),
-        (file("a"), 2, "not named .yaml"),
-        (vec!["--source", "uri=a,retrieved=tomorrow"], 2, "not a day"),
-        (vec!["--source", "licence=MIT"], 2, "sources[0].uri is missing"),
-        (vec!["--source", "uri=a,licence=GPL"], 2, "SPDX"),
-        (vec!["--source", "uri=https://a:b@host/"], 2, "password"),
-        (vec!["--source", "uri=a,b"], 2, "not key=value"),
-        (vec!["--metric", "a=nan"], 2, "not a finite number"),
-        (vec!["--metric", "a=1", "--metric", "a=2"], 2, "again"),
-        (vec!["--metric", "a=1,slice=x", "--metric", "a=2,slice=x"], 2, "slice `x` again"),
-        (vec!["--meta", "nothing"], 2, "not key=value"),
-        (vec!["--meta", "a=1", "--meta", "a=2"], 2, "twice"),
-        (vec!["--meta", "sources=x"], 2, "not one value"),
-        (vec!["--dataset-kind", "training"], 2, "pretraining"),
-        (vec!["--language", "English language"], 2, "not a tag"),
-        (vec!["--step", "name=s,input=HEAD~7"], 10, "HEAD~7"),
-        (vec!["--step", "name=s,input=nowhere@main"], 10, "nowhere"),
-        (vec!["--step", "name=s,input=HEAD:nothing"], 10, "nothing"),
-        (vec!["--step", "input=HEAD"], 2, "steps[0].name is missing"),
-        (vec!["--step", "name=s,decided=me"], 2, "human"),
-        (vec!["--step", "name=s,command=\"a 'b\""], 2, "does not end"),
-    ];
+}
+
+/// Every way to say something wrong: a clear error, the right exit code, and nothing recorded.
+#[test]
+fn what_is_wrong_is_refused_and_nothing_is_recorded() {
+    let bench = Bench::new(&["data"]);
+    put_wrong_files(&bench);
     let before = bench.entries();
-    for (flags, code, part) in cases {
+    for &(flags, code, part) in WRONG {
         let begun = Instant::now();
-        let arguments = [vec!["commit", "--allow-empty", "-m", "x"], flags.clone()].concat();
+        let arguments = [&["commit", "--allow-empty", "-m", "x"], flags].concat();
         let (ended, error) = bench.ask("data", &arguments);
         let message = error.to_string();
         assert_eq!(ended, code, "{flags:?}: {message}");

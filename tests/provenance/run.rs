@@ -55,14 +55,25 @@ fn a_run_is_recorded_with_all_that_it_depends_on() {
     // Started in the code's repository, below its top.
     let (code, done) = answer(&bench.command("code/sub", &arguments).output().unwrap());
     assert_eq!((code, &done["exit_code"]), (0, &json!(0)), "{done}");
+    assert_eq!(bench.show("clean", "HEAD")["version"], done["version"]);
+    check_step(&bench, script, &[&format!("raw@{raw}:a"), &format!("clean@{before}:a")]);
+    // It makes the same again, and nothing of it stays.
+    let temporary = bench.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut again = bench.command("clean", &["--json", "rerun", "HEAD", "--verify"]);
+    let (code, done) = answer(&again.env("TMPDIR", &temporary).output().unwrap());
+    assert_eq!((code, &done["identical"], &done["compared"]), (0, &json!(true), &json!(1)));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+fn check_step(bench: &Bench, script: &str, inputs: &[&str]) {
     let shown = bench.show("clean", "HEAD");
-    assert_eq!(shown["version"], done["version"]);
     assert_eq!(shown["message"], "upper case");
     assert_eq!(shown["provenance"]["sources"][0]["uri"], "a:b");
     assert_eq!(shown["provenance"]["metrics"][0]["name"], "rows");
     let step = &shown["provenance"]["steps"][0];
     assert_eq!(step["command"], json!(["sh", script, "../raw/a", "out"]));
-    assert_eq!(step["inputs"], json!([format!("raw@{raw}:a"), format!("clean@{before}:a")]));
+    assert_eq!(step["inputs"], json!(inputs));
     assert_eq!((&step["outputs"], &step["exit_code"]), (&json!(["out"]), &json!(0)));
     assert_eq!(step["output_tail"], "done\n");
     assert_eq!(step["parameters"], json!({"n": 1}));
@@ -81,13 +92,6 @@ fn a_run_is_recorded_with_all_that_it_depends_on() {
     assert_eq!(environment["program"]["blake3"], hash);
     assert_eq!(environment["digest"].as_str().unwrap().len(), 64);
     assert!(!shown.to_string().contains("word@"), "the password is in the version");
-    // It makes the same again, and nothing of it stays.
-    let temporary = bench.path("tmp");
-    std::fs::create_dir(&temporary).unwrap();
-    let mut again = bench.command("clean", &["--json", "rerun", "HEAD", "--verify"]);
-    let (code, done) = answer(&again.env("TMPDIR", &temporary).output().unwrap());
-    assert_eq!((code, &done["identical"], &done["compared"]), (0, &json!(true), &json!(1)));
-    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let dry_run = args.dry_run.dry_run;
     let repository = context.open_to_write(dry_run)?;
-    let mut given = args.provenance.given();
+    let mut given = args.provenance.given(context);
     given.steps = args.step.clone();
     let provenance = gather(&repository, &given).map_err(Failure::from)?;
     let options = CommitOptions {

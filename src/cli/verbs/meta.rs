@@ -97,18 +97,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 
 /// A file if there is one of that name, or the name is one of a file; else a revision.
 fn validate(target: &str, context: &Context) -> Outcome {
-    let path = context.directory.join(target);
+    let path = context.file(Path::new(target));
     let ends = [".yaml", ".yml", ".toml", ".json"];
     let is_file = ends.iter().any(|end| target.ends_with(end)) || path.is_file();
     let seen = if is_file {
-        validate_file(Path::new(&path), context.environment()?.clock.now())
+        validate_file(&path, context.environment()?.clock.now())
     } else {
         validate_version(&context.open()?, target)
     };
-    let mut seen = seen.map_err(Failure::from)?;
-    if is_file {
-        seen.what = target.to_owned();
-    }
+    let seen = seen.map_err(Failure::from)?;
     context.show("meta.validate", &seen, |out| told(&seen, out))?;
     Ok(if seen.ok { Exit::DONE } else { Exit::NO })
 }
@@ -132,7 +129,7 @@ fn show(seen: &Metadata, out: &mut dyn Write) -> io::Result<()> {
     for change in seen.changed.iter().filter(|_| seen.key.is_none()) {
         let (key, value) = (plain(&change.key), value_text(&change.value));
         let (time, actor) = (moment(change.time), plain(&change.actor));
-        writeln!(out, "# {key}: {value}, said by {actor} on {time}")?;
+        writeln!(out, "Later:   {key} = {value} ({time}, {actor})")?;
     }
     Ok(())
 }

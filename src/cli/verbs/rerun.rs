@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let mut options = RerunOptions {
         revision: args.revision.clone(),
         step: args.step,
-        keep: args.keep.as_ref().map(|keep| context.directory.join(keep)),
+        keep: args.keep.as_ref().map(|keep| context.file(keep)),
         dry_run: true,
     };
     let noted = Noted::begin();

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         parameters: step::parameters(&args.param)?,
         variables: args.env.clone(),
         decided: args.decided.as_deref().and_then(decided),
-        given: args.provenance.given(),
+        given: args.provenance.given(context),
         force: args.force,
         dry_run: args.dry_run.dry_run,
     };

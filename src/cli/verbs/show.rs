@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use stemmata::model::RecordKind;
 use stemmata::ops::ls::{find_file, ls};
 use stemmata::ops::show::{RecordInfo, Show, show};
 use stemmata::repo::split_path;
@@ -42,9 +43,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 fn text(seen: &Show, out: &mut dyn Write) -> io::Result<()> {
     log::head(&seen.info, out)?;
     provenance::show(&seen.provenance, out)?;
-    if !seen.records.is_empty() {
+    // Who has signed stands at the head.
+    let later = |record: &&RecordInfo| record.kind != RecordKind::Signature;
+    let mut later = seen.records.iter().filter(later).peekable();
+    if later.peek().is_some() {
         writeln!(out)?;
-        seen.records.iter().try_for_each(|record| recorded(record, out))?;
+        later.try_for_each(|record| recorded(record, out))?;
     }
     if !seen.changes.is_empty() {
         writeln!(out)?;

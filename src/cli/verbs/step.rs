@@ -20,7 +20,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Tell of a step of a version that is there; its id stays
-    Add(Add),
+    Add(Box<Add>),
     /// Show the steps of a version
     List {
         /// A revision

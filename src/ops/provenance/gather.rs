@@ -10,10 +10,13 @@ use super::fields::{SOURCE, STEP};
 use super::meta::{self, PLAIN};
 use super::pairs::{metric, object, pairs};
 use crate::format::document::{self, DocumentError, Syntax};
-use crate::format::manifest;
-use crate::model::{DataRef, Provenance, RepoPath};
+use crate::format::{manifest, version};
+use crate::model::{Author, DataRef, Provenance, RepoPath, Version};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, split_path};
+
+/// Metadata that did not come from a file, in an error.
+pub(super) const GIVEN: &str = "that was given";
 
 /// What the user gives, in the words of the flags.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +61,7 @@ pub fn gather(repository: &Repository, given: &Given) -> Result<Provenance> {
         _ => Map::new(),
     };
     if let Some(path) = &given.file {
-        let text = path.display().to_string();
+        let text = format!("in {}", path.display());
         let file = read(path)?.map_err(|error| bad(&text, vec![error]))?;
         // The file is looked at alone, so that its flaws are told by its own numbers.
         let mut checked = file.clone();
@@ -68,9 +71,9 @@ pub fn gather(repository: &Repository, given: &Given) -> Result<Provenance> {
         }
         lay_over(&mut map, file);
     }
-    let flags = from_flags(given).map_err(|flaws| bad("what was given", flaws))?;
+    let flags = from_flags(given).map_err(|flaws| bad(GIVEN, flaws))?;
     lay_over(&mut map, flags);
-    finish(repository, map, "what was given")
+    finish(repository, map, GIVEN)
 }
 
 /// Metadata that is complete, from a document that is not checked yet.
@@ -84,8 +87,27 @@ pub(super) fn finish(
         return Err(bad(what, flaws));
     }
     resolve(repository, &mut map)?;
-    let read = serde_json::from_value(Value::Object(map));
-    read.map_err(|error| bad(what, vec![Flaw::new("", error.to_string())]))
+    let read = serde_json::from_value(Value::Object(map)).map_err(|error| error.to_string());
+    let fits = read.and_then(|read| fits(repository, read));
+    fits.map_err(|problem| bad(what, vec![Flaw::new("", problem)]))
+}
+
+/// What a version can hold: there it lies a level deeper, and not alone.
+fn fits(repository: &Repository, provenance: Provenance) -> Result<Provenance, String> {
+    let version = Version {
+        format: 1,
+        manifest: manifest::empty().0,
+        files: 0,
+        bytes: 0,
+        parents: Vec::new(),
+        author: Author { name: String::new(), email: String::new() },
+        time: repository.now(),
+        utc_offset_minutes: None,
+        message: String::new(),
+        provenance,
+    };
+    version::encode(&version).map_err(|error| error.to_string())?;
+    Ok(version.provenance)
 }
 
 /// Everything that is wrong with a document, which is brought into its normal form.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::check::{Check, Flaw, show};
 use super::fields::PROVENANCE;
-use super::gather::{bad, read};
+use super::gather::{GIVEN, bad, read};
 use super::pairs::guess;
 use super::shape::Shape;
 use crate::catalogue::{Change, RecordFilter};
@@ -167,7 +167,7 @@ pub fn set(
     check.document(&mut document);
     flaws.extend(check.flaws());
     if !flaws.is_empty() {
-        return Err(bad("what was given", flaws));
+        return Err(bad(GIVEN, flaws));
     }
     let record = |(key, value): (String, Value)| {
         let mut record = Record::new(RecordKind::Meta);
@@ -287,6 +287,6 @@ fn flaws(map: &mut Map<String, Value>, now: Time) -> Vec<Flaw> {
 
 impl From<Flaw> for Error {
     fn from(flaw: Flaw) -> Self {
-        bad("what was given", vec![flaw])
+        bad(GIVEN, vec![flaw])
     }
 }

@@ -131,7 +131,7 @@ fn step_of(repository: &Repository, words: &StepWords) -> Result<Step> {
         map.insert((*name).to_owned(), value.clone());
     }
     let document = Map::from_iter([("steps".to_owned(), Value::Array(vec![Value::Object(map)]))]);
-    let provenance = finish(repository, document, "the step")?;
+    let provenance = finish(repository, document, "of the step")?;
     provenance.steps.into_iter().next().ok_or_else(|| Error::Refused("no step was given".into()))
 }
 

@@ -57,8 +57,10 @@ pub(super) fn commit(
         let counts = session.counts();
         Ok((transaction, Ok((id, version, taken, counts))))
     })?;
-    made.map(|made| describe_commit(repository, made))
-        .map_or_else(|text| Ok(Err(text)), |c| c.map(Ok))
+    match made {
+        Ok(made) => Ok(Ok(describe_commit(repository, made)?)),
+        Err(reason) => Ok(Err(reason)),
+    }
 }
 
 /// What of the staged listing differs from the version at the outputs.

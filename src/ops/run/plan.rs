@@ -15,6 +15,7 @@ use crate::ops::ask::{Coming, Draft, ask_here};
 use crate::ops::commit::subject;
 use crate::ops::operation::Operation;
 use crate::ops::provenance::{gather, reference};
+use crate::ops::signature::must_be_ready;
 use crate::ops::travel::differences;
 use crate::ops::{Error, Result};
 use crate::repo::{self, Looking, Repository, survey};
@@ -52,6 +53,8 @@ impl Plan {
         if let Some(operation) = Operation::of(repository)? {
             return Err(Error::UnderWay { doing: operation.doing.as_str() });
         }
+        // What would keep the version from being made must not come out after an hour's work.
+        must_be_ready(repository)?;
         let author = repository.author()?;
         let command = words(&options.command)?;
         let (outputs, shown) = outputs(repository, &options.outputs)?;
