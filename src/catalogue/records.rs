@@ -385,11 +385,35 @@ impl Catalogue {
         rows.into_iter().map(record).collect()
     }
 
-    /// At most `limit` records of the entries from `first` on.
-    pub(super) fn records_from(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>> {
-        let filter =
-            RecordFilter { first: Some(first), limit: Some(limit), ..RecordFilter::default() };
-        self.records(&filter)
+    /// Each of the versions, and a version that it was made from: a parent, or what a step has
+    /// read, or what was said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn made_from(&self, ids: &[VersionId]) -> Result<Vec<(VersionId, VersionId)>> {
+        let mut found = Vec::new();
+        for (version, parents) in self.parents(ids)? {
+            found.extend(parents.into_iter().map(|parent| (version, parent)));
+        }
+        let rows: Vec<(VersionId, Vec<String>)> = self.snapshot(async |connection| {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                let from = sqlx::query_scalar(sql::records::MADE_FROM)
+                    .bind(id.to_hex())
+                    .fetch_all(&mut *connection)
+                    .await
+                    .map_err(failed("read derivations"))?;
+                rows.push((*id, from));
+            }
+            Ok(rows)
+        })?;
+        for (version, from) in rows {
+            for text in from {
+                found.push((version, parsed("derivation.from_version", &text)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Every version that a consumer has used.

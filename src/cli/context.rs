@@ -65,6 +65,11 @@ impl Context {
         Ok(environment)
     }
 
+    /// The same, answering with one JSON document.
+    pub(crate) fn with_json(&self) -> Self {
+        Self { directory: self.directory.clone(), json: true, ..*self }
+    }
+
     fn progress(&self) -> Arc<dyn Progress> {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Arc::new(Silent);

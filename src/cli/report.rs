@@ -117,6 +117,9 @@ fn causes(failure: &Failure) -> Vec<String> {
 fn details(failure: &Failure) -> Vec<String> {
     let repo = match failure {
         Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => error,
+        Failure::Ops(ops::Error::Metadata { flaws, .. }) if flaws.len() > 1 => {
+            return flaws.iter().map(ToString::to_string).collect();
+        }
         Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => {
             return Vec::new();
         }
@@ -171,6 +174,11 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
         E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::NoNode(_) => told(
+            Exit::NOT_FOUND,
+            "no_node",
+            "name a revision, `rev:path`, 64 digits, a source's URI or `consumer:NAME`",
+        ),
         E::Ignored(_) => told(Exit::USAGE, "ignored", "use `--force` to add it all the same"),
         E::Path(_) => told(Exit::USAGE, "bad_path", ""),
         E::Name(_) => told(Exit::USAGE, "bad_name", "names follow the rules of Git's"),
@@ -204,6 +212,29 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_checkpoint",
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
+        E::Metadata { .. } => told(
+            Exit::USAGE,
+            "bad_metadata",
+            "`stem meta template` shows every field, `stem meta validate FILE` checks a file",
+        ),
+        E::Cycle { .. } => {
+            told(Exit::USAGE, "cycle", "`stem step list REV` shows what a version was made from")
+        }
+        E::UnsavedInputs { .. } => told(
+            Exit::UNSAVED,
+            "unsaved",
+            "commit them first, so that the step names what it has read; or use `--force`",
+        ),
+        E::Command { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "no_command", "")
+        }
+        E::Command { .. } => told(Exit::USAGE, "command", ""),
+        E::Overtaken { .. } => told(
+            Exit::TRY_AGAIN,
+            "lost_race",
+            "commit what it wrote by hand and tell of the step with `--step`, or run it again",
+        ),
+        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
@@ -388,7 +419,7 @@ fn tell_git(error: &git::Error) -> Told {
         E::Missing { .. } | E::Damaged { .. } => {
             told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
         }
-        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } => {
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
             told(Exit::DAMAGED, "git", "")
         }
         E::Id { .. } => told(Exit::USAGE, "bad_id", ""),

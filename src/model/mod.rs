@@ -19,7 +19,7 @@ mod version;
 pub use author::{Author, AuthorError};
 pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
-pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};
+pub use id::{ChunkId, FileId, Fingerprint, IdError, ManifestId, PackName, VersionId};
 pub use path::{PathError, PathProblem, RepoPath};
 pub use profile::Profile;
 pub use progress::{Progress, Silent};

@@ -99,6 +99,9 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     }
     let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
+    let mut provenance = options.provenance.clone();
+    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -113,7 +116,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         if unchanged && !options.allow_empty && operation.is_none() {
             return Ok((Transaction::default(), None));
         }
-        let version = describe(session, manifest, parents, &message, &options.provenance)?;
+        let version = describe(session, manifest, parents, &message, &provenance)?;
         let (transaction, id) = record_signed(session, &version, signer.as_ref())?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))
@@ -207,7 +210,7 @@ fn second_parent(operation: Option<&Operation>) -> Option<VersionId> {
         .map(|operation| operation.other)
 }
 
-fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
+pub(super) fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
     Stored { new_bytes, new_chunks, reused_bytes }
 }
 

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::commit::{branch, describe, record, subject, upkeep};
-use super::operation::Operation;
+use super::operation::{Operation, derivation, only};
 use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{DatasetName, Provenance, RefKind, RefName, Version, VersionId};
+use crate::model::{DatasetName, RefKind, RefName, Version, VersionId};
 use crate::repo::{self, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
@@ -49,7 +49,8 @@ pub fn rollback(
     let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
     let from = row.ok_or_else(no_branch)?.version;
-    let to = repository.resolve(revision)?.version;
+    let found = repository.resolve(revision)?;
+    let to = found.version;
     let target = repository.manifest_of(&to)?;
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
@@ -67,8 +68,9 @@ pub fn rollback(
     };
     let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
     let message = format!("{}\n\nRolled back to version {to}.", why.trim());
+    let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
     let version = repository.transact("rollback", &subject, Some(&message), |session| {
-        let version = describe(session, target, vec![from], &message, &Provenance::default())?;
+        let version = describe(session, target, vec![from], &message, &provenance)?;
         if let Some(journey) = &journey {
             let (mut transaction, id) = record(session, &version)?;
             if let Some(state) = &mut transaction.state {

@@ -350,7 +350,8 @@ async fn add_version(
         .bind(signed("the number of files", version.files)?)
         .bind(signed("the size of a version", version.bytes)?)
         .bind(signed("the generation of a version", parents + 1)?)
-        .bind(dataset.map(|name| name.as_str()));
+        .bind(dataset.map(|name| name.as_str()))
+        .bind(signed("the number of a journal entry", context.entry.number)?);
     if changed(connection, "add a version", query).await? == 0 {
         return Ok(());
     }

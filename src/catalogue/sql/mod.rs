@@ -7,6 +7,7 @@
 
 pub(super) mod contents;
 pub(super) mod journal;
+pub(super) mod lineage;
 pub(super) mod names;
 pub(super) mod packs;
 pub(super) mod records;

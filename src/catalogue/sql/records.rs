@@ -29,11 +29,11 @@ pub(in crate::catalogue) const ADD_METRIC: &str =
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 /// $1 version, $2 number, $3 ordinal, $4 relation, $5 step, $6 dataset, $7 version it came from,
-/// $8 path, $9 time.
+/// $8 path, $9 time, $10 ordinal of the step.
 pub(in crate::catalogue) const ADD_DERIVATION: &str =
     "INSERT INTO derivation (version, number, ordinal, relation, step, from_dataset, from_version,
-                             from_path, time)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                             from_path, time, step_ordinal)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// $1 name, $2 kind, $3 uri, $4 number, $5 time, $6 actor.
 pub(in crate::catalogue) const SET_CONSUMER: &str =
@@ -80,6 +80,10 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
      WHERE kind = $1 AND ($2 IS NULL OR dataset = $2) AND ($3 IS NULL OR version = $3)
        AND ($4 IS NULL OR name = $4) AND ($5 IS NULL OR file = $5) AND number >= $6
      ORDER BY number, ordinal LIMIT $7";
+
+/// $1 version: what it was made from, besides its parents.
+pub(in crate::catalogue) const MADE_FROM: &str =
+    "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
 
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";

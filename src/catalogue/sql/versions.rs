@@ -4,11 +4,11 @@
 pub(in crate::catalogue) const BATCH: usize = 32;
 
 /// $1 id, $2 manifest, $3 author, $4 mail, $5 time, $6 offset, $7 message, $8 files, $9 bytes,
-/// $10 generation, $11 dataset.
+/// $10 generation, $11 dataset, $12 number of the entry that adds it.
 pub(in crate::catalogue) const ADD: &str =
     "INSERT INTO version (id, manifest, author_name, author_email, time, utc_offset_minutes,
-                          message, files, bytes, generation, dataset)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+                          message, files, bytes, generation, dataset, number)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
 
 /// $1 version, $2 ordinal, $3 parent.
 pub(in crate::catalogue) const ADD_PARENT: &str =
@@ -37,6 +37,10 @@ pub(in crate::catalogue) const USERS: &str =
 /// $1 least id, $2 first id past the range, $3 limit.
 pub(in crate::catalogue) const IN_RANGE: &str =
     "SELECT id FROM version WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+
+/// Where each version was made and which entry added it.
+pub(in crate::catalogue) const ORIGINS: &str =
+    "SELECT id, dataset, COALESCE(number, 0) FROM version";
 
 pub(in crate::catalogue) const ALL_IDS: &str = "SELECT id FROM version ORDER BY id";
 
