@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::error::failed;
-use super::{Catalogue, RecordDigest, RecordRow, Result, sql};
+use super::{Catalogue, RecordDigest, RecordFilter, RecordRow, Result, sql};
 
 /// So many records are in memory at once, unless one entry has more.
 const PAGE: u64 = 4096;
@@ -33,6 +33,13 @@ impl Catalogue {
         }
         let left = expected.next().map(|wanted| (wanted.number, TAKEN_OUT.to_owned()));
         Ok(left)
+    }
+
+    /// At most `limit` records of the entries from `first` on.
+    fn records_from(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>> {
+        let filter =
+            RecordFilter { first: Some(first), limit: Some(limit), ..RecordFilter::default() };
+        self.records(&filter)
     }
 
     /// The records of some entries from `first` on, and the entry that follows them.

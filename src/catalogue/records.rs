@@ -432,13 +432,6 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// At most `limit` records of the entries from `first` on.
-    pub(super) fn records_from(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>> {
-        let filter =
-            RecordFilter { first: Some(first), limit: Some(limit), ..RecordFilter::default() };
-        self.records(&filter)
-    }
-
     /// Every version that a consumer has used.
     ///
     /// # Errors
