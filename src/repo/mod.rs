@@ -52,8 +52,6 @@ pub use retain::Retained;
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
 pub use sha256::sha256;
-pub use surroundings::{author_and_origin, careless_git, folds_case, free_space};
-pub use survey::{Look, Looking, Modified, Survey, hash_file, look, survey};
 pub use surroundings::{
     Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
 };
