@@ -67,7 +67,7 @@ fn by_digits(repository: &Repository, id: VersionId, text: &str) -> Result<Vec<N
 /// The versions that have this content and whose parents do not.
 fn introducers(repository: &Repository, file: &FileId) -> Result<Vec<VersionId>> {
     let holders: BTreeSet<VersionId> =
-        holders(repository, file)?.into_iter().map(|holder| holder.version).collect();
+        holders(repository, file)?.into_iter().flat_map(|holder| holder.versions).collect();
     let ids: Vec<VersionId> = holders.iter().copied().collect();
     let parents = repository.catalogue.parents(&ids)?;
     let brought = |id: &VersionId| {
