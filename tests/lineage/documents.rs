@@ -5,6 +5,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[expect(clippy::print_stderr, reason = "whoever reads the tests' output must know")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 /// The programs of `tests/validators.txt`; none where they are not installed.
 fn validators() -> Option<PathBuf> {
     let place = std::env::var_os("STEM_VENV").map(PathBuf::from);
@@ -14,7 +19,7 @@ fn validators() -> Option<PathBuf> {
             std::env::var_os("STEM_NEED_VALIDATORS").is_none(),
             "STEM_VENV names no validators"
         );
-        eprintln!("skipped: STEM_VENV names no validators; tests/run installs them");
+        skipped("STEM_VENV names no validators; tests/run installs them");
     }
     place
 }
@@ -27,7 +32,7 @@ fn schemas() -> Option<PathBuf> {
     if place.join("OpenLineage.json").exists() {
         return Some(place);
     }
-    eprintln!("skipped: {} is not there; STEM_OPENLINEAGE_SCHEMAS names it", place.display());
+    skipped(&format!("{} is not there; STEM_OPENLINEAGE_SCHEMAS names it", place.display()));
     None
 }
 
