@@ -23,6 +23,7 @@ use stemmata::model::{
     Record, RecordKind, RefKind, RepoPath, Source, Time, Version, VersionId,
 };
 use stemmata::ops::contains::{contains, drop_index};
+use stemmata::ops::lineage::{NodeId, Question, around};
 use stemmata::ops::log::{LogFilter, LogOptions, log};
 use stemmata::ops::query::query;
 use stemmata::repo::{self, Environment, InitOptions, Repository, Session, Transaction};
@@ -292,6 +293,14 @@ fn line(what: &str, took: Duration, plain: Option<Duration>) {
 }
 
 fn plain(path: &Path, sql: &'static str) -> Outcome<Duration> {
+    plain_with(path, sql, None)
+}
+
+fn plain_of(path: &Path, sql: &'static str, id: &VersionId) -> Outcome<Duration> {
+    plain_with(path, sql, Some(id.to_hex()))
+}
+
+fn plain_with(path: &Path, sql: &'static str, bound: Option<String>) -> Outcome<Duration> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     runtime.block_on(async {
@@ -299,7 +308,11 @@ fn plain(path: &Path, sql: &'static str) -> Outcome<Duration> {
         let mut spent = Vec::new();
         for _ in 0..9 {
             let begun = Instant::now();
-            sqlx::query(sql).fetch_all(&mut connection).await?;
+            let mut query = sqlx::query(sql);
+            if let Some(bound) = &bound {
+                query = query.bind(bound);
+            }
+            query.fetch_all(&mut connection).await?;
             spent.push(begun.elapsed());
         }
         spent.sort_unstable();
@@ -318,6 +331,56 @@ const TYPICAL: &str =
 const USERS: &str = "SELECT consumer, uri FROM uses JOIN derivations USING (version)
     JOIN sources ON sources.version = derivations.from_version
     WHERE sources.uri = 'https://example.org/7'";
+
+/// What `lineage` asks of the origins and of the results of version $1, as one would in a shell.
+const ORIGINS: &str = "WITH RECURSIVE walk (id) AS (
+    SELECT $1 UNION SELECT parent FROM walk JOIN version_parent ON version = walk.id
+    UNION SELECT from_version FROM walk JOIN derivation ON version = walk.id)
+    SELECT 'version', id, dataset, message, time FROM walk JOIN version USING (id)
+    UNION ALL SELECT 'parent', version, parent, NULL, NULL
+        FROM walk JOIN version_parent ON version = walk.id
+    UNION ALL SELECT 'derivation', version, from_version, relation, time
+        FROM walk JOIN derivation ON version = walk.id
+    UNION ALL SELECT 'step', version, name, NULL, NULL FROM walk JOIN step ON version = walk.id
+    UNION ALL SELECT 'source', version, uri, NULL, NULL
+        FROM walk JOIN source ON version = walk.id";
+const RESULTS: &str = "WITH RECURSIVE walk (id) AS (
+    SELECT $1 UNION SELECT version FROM walk JOIN version_parent ON parent = walk.id
+    UNION SELECT version FROM walk JOIN derivation ON from_version = walk.id)
+    SELECT 'version', id, dataset, message, time FROM walk JOIN version USING (id)
+    UNION ALL SELECT 'parent', version, parent, NULL, NULL
+        FROM walk JOIN version_parent ON parent = walk.id
+    UNION ALL SELECT 'derivation', version, from_version, relation, time
+        FROM walk JOIN derivation ON from_version = walk.id
+    UNION ALL SELECT 'consumer', version, consumer, role, time
+        FROM walk JOIN consumer_use ON version = walk.id";
+
+/// `lineage` of versions early, in the middle and late, in both directions.
+fn measure_lineage(repository: &Repository) -> Outcome<()> {
+    let database = repository.place.catalogue();
+    let rows = repository.catalogue.all_versions()?;
+    for (what, part) in [("first", 0), ("middle", 1), ("last", 2)] {
+        let id = rows[(rows.len() - 1) * part / 2].id;
+        for (way, sql, up) in [("origins", ORIGINS, true), ("results", RESULTS, false)] {
+            let question = Question { up, down: !up, ..Question::default() };
+            let mut found = (0, 0);
+            let took = median(|| {
+                let graph = around(repository, &[NodeId::Version(id)], &question)?;
+                found = (graph.nodes.len(), graph.edges.len());
+                Ok(())
+            })?;
+            let (nodes, edges) = found;
+            let what = format!("lineage, {way} of the {what} ({nodes}, {edges})");
+            line(&what, took, Some(plain_of(&database, sql, &id)?));
+        }
+        let question = Question { depth: Some(1), ..Question::default() };
+        let took = median(|| {
+            around(repository, &[NodeId::Version(id)], &question).map(drop).map_err(Into::into)
+        })?;
+        line(&format!("lineage --depth 1 of the {what}"), took, None);
+    }
+    Ok(())
+}
 
 fn measure(repository: &Repository, size: &Size) -> Outcome<()> {
     let database = repository.place.catalogue();
@@ -360,5 +423,5 @@ fn measure(repository: &Repository, size: &Size) -> Outcome<()> {
         let took = median(|| query(repository, sql, limits).map(drop).map_err(Into::into))?;
         line(what, took, Some(plain(&database, sql)?));
     }
-    Ok(())
+    measure_lineage(repository)
 }

@@ -1,5 +1,6 @@
 //! Reading what versions come from and what became of them, and facts about files.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::failed;
@@ -68,8 +69,8 @@ pub enum Linked {
     Derived {
         /// Which one.
         from: VersionId,
-        /// The dataset that it was looked for in.
-        dataset: DatasetName,
+        /// The name of the dataset that it was looked for in.
+        dataset: String,
         /// By what; `used` for an input of a step.
         how: String,
         /// The step that used it.
@@ -130,8 +131,31 @@ fn time(seconds: Option<i64>) -> Result<Option<Time>> {
     seconds.map(|seconds| moment("a time", seconds)).transpose()
 }
 
+/// A derivation in JSON: the other version, number, step, relation, dataset, time.
+#[derive(serde::Deserialize)]
+struct Derived<'a>(
+    &'a str,
+    u64,
+    Option<i64>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    Option<i64>,
+);
+
+fn odd(error: &serde_json::Error) -> Error {
+    Error::BadRow { what: format!("a list of links: {error}") }
+}
+
+/// The later and the earlier of a version and one that the walk goes to.
+fn ordered(here: VersionId, far: VersionId, toward: Toward) -> (VersionId, VersionId) {
+    match toward {
+        Toward::Origins => (here, far),
+        Toward::Results => (far, here),
+    }
+}
+
 impl Walked {
-    fn add(&mut self, row: Row) -> Result<()> {
+    fn add(&mut self, row: Row, toward: Toward) -> Result<()> {
         let (tag, version, number, ordinal, other, name, extra, at, said) = row;
         let missing = || Error::BadRow { what: format!("a row of lineage ({tag}) lacks a part") };
         let id: VersionId = parsed("a version", &version)?;
@@ -145,17 +169,15 @@ impl Walked {
             });
             return Ok(());
         }
-        let number = unsigned("a number", number.unwrap_or_default())?;
         let other = other.as_deref();
+        match tag.as_str() {
+            "parents" => return self.parents(id, other.unwrap_or("[]"), toward),
+            "derivations" => return self.derivations(id, other.unwrap_or("[]"), toward),
+            _ => {}
+        }
+        let number = unsigned("a number", number.unwrap_or_default())?;
         let ordinal = ordinal.map(|ordinal| unsigned("an ordinal", ordinal)).transpose()?;
         let what = match tag.as_str() {
-            "parent" => Linked::Parent(parsed("a parent", other.ok_or_else(missing)?)?),
-            "derivation" => Linked::Derived {
-                from: parsed("derivation.from_version", other.ok_or_else(missing)?)?,
-                dataset: parsed("derivation.from_dataset", &extra.ok_or_else(missing)?)?,
-                how: name.ok_or_else(missing)?,
-                step: ordinal,
-            },
             "step" => Linked::Step {
                 ordinal: ordinal.ok_or_else(missing)?,
                 name: name.ok_or_else(missing)?,
@@ -172,12 +194,36 @@ impl Walked {
                 role: name.ok_or_else(missing)?,
             },
         };
-        // A derivation has its own time, which for number 0 is the author's and not the journal's.
-        let said = match &what {
-            Linked::Derived { .. } => time(at.filter(|_| number > 0))?,
-            _ => time(said)?,
-        };
+        let said = time(said)?;
         self.links.push(Link { version: id, number, said, what });
+        Ok(())
+    }
+
+    /// What the version continues, or what continues it.
+    fn parents(&mut self, id: VersionId, list: &str, toward: Toward) -> Result<()> {
+        let list: Vec<&str> = serde_json::from_str(list).map_err(|e| odd(&e))?;
+        for far in list {
+            let far = parsed("version_parent", far)?;
+            let (version, parent) = ordered(id, far, toward);
+            let what = Linked::Parent(parent);
+            self.links.push(Link { version, number: 0, said: None, what });
+        }
+        Ok(())
+    }
+
+    /// What the version was made from, or what was made from it.
+    fn derivations(&mut self, id: VersionId, list: &str, toward: Toward) -> Result<()> {
+        let list: Vec<Derived<'_>> = serde_json::from_str(list).map_err(|e| odd(&e))?;
+        for Derived(far, number, step, how, dataset, at) in list {
+            let far = parsed("derivation", far)?;
+            let (version, from) = ordered(id, far, toward);
+            // The time of what the version itself says is its author's and not the journal's.
+            let said = time(at.filter(|_| number > 0))?;
+            let step = step.map(|ordinal| unsigned("an ordinal", ordinal)).transpose()?;
+            let (dataset, how) = (dataset.into_owned(), how.into_owned());
+            let what = Linked::Derived { from, dataset, how, step };
+            self.links.push(Link { version, number, said, what });
+        }
         Ok(())
     }
 }
@@ -220,7 +266,7 @@ impl Catalogue {
             Ok(rows)
         })?;
         for row in rows {
-            found.add(row)?;
+            found.add(row, toward)?;
         }
         Ok(found)
     }

@@ -77,7 +77,6 @@ pub fn around(repository: &Repository, targets: &[NodeId], question: &Question) 
             graph.add(builder.reach(targets, toward, question.depth), &presences);
         }
     }
-    graph.finish();
     Ok(graph)
 }
 

@@ -258,3 +258,29 @@ proptest! {
         prop_assert_eq!(earlier, Some(above));
     }
 }
+
+/// What is gone stays in the graph and says so, from the moment on when it was recorded.
+#[test]
+fn a_version_that_is_gone_stays_a_node() {
+    let mut world = World::new();
+    for source in [1, 0] {
+        let (inputs, derived) = (vec![0], None);
+        world.act(&Act::Commit { place: 0, inputs, steps: 1, source, derived });
+    }
+    let gone = world.versions[0];
+    let before = Time::from_unix(world.clock).unwrap();
+    world.clock += 10;
+    let mut record = Record::new(RecordKind::State);
+    record.version = Some(gone);
+    record.dataset = Some("raw".parse().unwrap());
+    record.name = Some("archived".into());
+    world.record(vec![record]);
+    let repository = world.open(0);
+    let last = [NodeId::Version(world.versions[1])];
+    let presence = |as_of| {
+        let graph = around(&repository, &last, &Question { as_of, ..Question::default() }).unwrap();
+        graph.node(&NodeId::Version(gone)).unwrap().presence.clone().unwrap()
+    };
+    assert_eq!(presence(None), "archived");
+    assert_eq!(presence(Some(before)), "present");
+}

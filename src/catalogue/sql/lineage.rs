@@ -56,8 +56,11 @@ macro_rules! walk_some {
 }
 
 /// Rows of one shape, told apart by the first column; what the others hold is said in `lineage.rs`.
+///
+/// The links between versions are most of it. They come as one JSON array for each version, because
+/// a row costs more than all the rest of the question.
 macro_rules! rows {
-    ($walk:expr, $parents:literal, $derivations:literal) => {
+    ($walk:expr, $parent:literal, $far_parent:literal, $derivation:literal, $far:literal) => {
         concat!(
             $walk,
             " SELECT 'version', version.id, version.number, NULL, version.dataset, version.message,
@@ -65,16 +68,22 @@ macro_rules! rows {
               FROM reached JOIN version ON version.id = reached.id
                 LEFT JOIN journal ON journal.number = version.number
               UNION ALL
-              SELECT 'parent', version, NULL, NULL, parent, NULL, NULL, NULL, NULL
-              FROM reached JOIN version_parent ON version_parent.",
-            $parents,
-            " = reached.id
+              SELECT 'parents', reached.id, NULL, NULL,
+                     (SELECT json_group_array(version_parent.",
+            $far_parent,
+            ") FROM version_parent WHERE version_parent.",
+            $parent,
+            " = reached.id), NULL, NULL, NULL, NULL
+              FROM reached
               UNION ALL
-              SELECT 'derivation', version, number, step_ordinal, from_version, relation,
-                     from_dataset, time, NULL
-              FROM reached JOIN derivation ON derivation.",
-            $derivations,
-            " = reached.id
+              SELECT 'derivations', reached.id, NULL, NULL,
+                     (SELECT json_group_array(json_array(derivation.",
+            $far,
+            ", number, step_ordinal, relation, from_dataset, time))
+                      FROM derivation WHERE derivation.",
+            $derivation,
+            " = reached.id), NULL, NULL, NULL, NULL
+              FROM reached
               UNION ALL
               SELECT 'step', version, step.number, ordinal, NULL, name, NULL,
                      COALESCE(started_at, ended_at), journal.time
@@ -96,20 +105,40 @@ macro_rules! rows {
 }
 
 /// Where versions come from: the seeds, and everything that they were made from.
-pub(in crate::catalogue) const UP: &str =
-    rows!(walk!("version", "parent", "version", "from_version"), "version", "version");
+pub(in crate::catalogue) const UP: &str = rows!(
+    walk!("version", "parent", "version", "from_version"),
+    "version",
+    "parent",
+    "version",
+    "from_version"
+);
 
 /// What became of versions: the seeds, and everything that was made from them.
-pub(in crate::catalogue) const DOWN: &str =
-    rows!(walk!("parent", "version", "from_version", "version"), "parent", "from_version");
+pub(in crate::catalogue) const DOWN: &str = rows!(
+    walk!("parent", "version", "from_version", "version"),
+    "parent",
+    "version",
+    "from_version",
+    "version"
+);
 
 /// As [`UP`], $35 versions far.
-pub(in crate::catalogue) const UP_SOME: &str =
-    rows!(walk_some!("version", "parent", "version", "from_version"), "version", "version");
+pub(in crate::catalogue) const UP_SOME: &str = rows!(
+    walk_some!("version", "parent", "version", "from_version"),
+    "version",
+    "parent",
+    "version",
+    "from_version"
+);
 
 /// As [`DOWN`], $35 versions far.
-pub(in crate::catalogue) const DOWN_SOME: &str =
-    rows!(walk_some!("parent", "version", "from_version", "version"), "parent", "from_version");
+pub(in crate::catalogue) const DOWN_SOME: &str = rows!(
+    walk_some!("parent", "version", "from_version", "version"),
+    "parent",
+    "version",
+    "from_version",
+    "version"
+);
 
 /// $1 uri.
 pub(in crate::catalogue) const HAS_SOURCE: &str = "SELECT 1 FROM source WHERE uri = $1 LIMIT 1";

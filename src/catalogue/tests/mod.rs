@@ -5,6 +5,7 @@ mod history;
 mod hostile;
 mod journal;
 mod laws;
+mod lineage;
 mod race;
 mod search;
 

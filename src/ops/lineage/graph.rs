@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::Serialize;
 
@@ -159,19 +160,23 @@ impl Graph {
         Self { targets: targets.into_iter().collect(), ..Self::default() }
     }
 
+    /// Adds what was reached; both are in the order of names.
     pub(super) fn add(&mut self, reached: Reached, presences: &Presences) {
-        self.edges.extend(reached.edges);
-        self.nodes.extend(reached.nodes.into_iter().map(|mut node| {
+        let Reached { mut nodes, edges } = reached;
+        for node in &mut nodes {
             if let NodeId::Version(id) = &node.id {
                 node.presence = Some(presences.of(id, node.dataset.as_ref()).to_owned());
             }
-            node
-        }));
-    }
-
-    pub(super) fn finish(&mut self) {
+        }
+        if self.nodes.is_empty() {
+            (self.nodes, self.edges) = (nodes, edges);
+            return;
+        }
+        // A stable sort takes two runs that are in order as they are.
+        self.nodes.extend(nodes);
         self.nodes.sort_by(|a, b| a.id.cmp(&b.id));
         self.nodes.dedup_by(|a, b| a.id == b.id);
+        self.edges.extend(edges);
         self.edges.sort();
         self.edges.dedup();
     }
@@ -189,7 +194,28 @@ pub(super) struct Reached {
     edges: Vec<Edge>,
 }
 
+/// Takes the first bytes of an id for its hash: an id is one already.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.0 ^= u64::from_le_bytes(first);
+    }
+
+    fn write_usize(&mut self, _len: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// An edge between places in a list of nodes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Arc {
     from: usize,
     to: usize,
@@ -199,6 +225,8 @@ struct Arc {
 
 /// A graph of everything that was found and known then.
 pub(super) struct Builder {
+    versions: HashMap<VersionId, usize, BuildHasherDefault<IdHasher>>,
+    /// Of the other nodes.
     places: HashMap<NodeId, usize>,
     nodes: Vec<Node>,
     arcs: Vec<Arc>,
@@ -212,7 +240,8 @@ impl Builder {
         let late = |time: Option<Time>| as_of.is_some_and(|then| time.is_some_and(|t| t > then));
         let unknown = found.versions.iter().filter(|v| late(v.known)).map(|v| v.id).collect();
         let mut this = Self {
-            places: HashMap::with_capacity(found.versions.len() * 2),
+            versions: HashMap::default(),
+            places: HashMap::new(),
             nodes: Vec::with_capacity(found.versions.len() * 2),
             arcs: Vec::with_capacity(found.links.len()),
             unknown,
@@ -250,10 +279,17 @@ impl Builder {
         node.time = Some(version.time);
     }
 
+    fn known(&self, id: &NodeId) -> Option<usize> {
+        match id {
+            NodeId::Version(version) => self.versions.get(version).copied(),
+            _ => self.places.get(id).copied(),
+        }
+    }
+
     /// The place of a node, which is made if it is new.
     fn place(&mut self, id: NodeId, dataset: Option<&DatasetName>) -> usize {
-        if let Some(place) = self.places.get(&id) {
-            return *place;
+        if let Some(place) = self.known(&id) {
+            return place;
         }
         let label = match &id {
             NodeId::Version(version) => {
@@ -264,7 +300,10 @@ impl Builder {
             NodeId::Step { .. } | NodeId::Consumer(_) => String::new(),
         };
         let (kind, dataset) = (id.kind(), dataset.cloned());
-        self.places.insert(id.clone(), self.nodes.len());
+        match &id {
+            NodeId::Version(version) => self.versions.insert(*version, self.nodes.len()),
+            _ => self.places.insert(id.clone(), self.nodes.len()),
+        };
         self.nodes.push(Node { id, kind, label, dataset, time: None, presence: None });
         self.nodes.len() - 1
     }
@@ -287,7 +326,10 @@ impl Builder {
                 if self.unknown.contains(&from) {
                     return;
                 }
-                let there = self.place(NodeId::Version(from), Some(&dataset));
+                let there = match self.versions.get(&from) {
+                    Some(place) => *place,
+                    None => self.place(NodeId::Version(from), dataset.parse().ok().as_ref()),
+                };
                 match step {
                     Some(ordinal) => {
                         let step = self.step(version, number, ordinal);
@@ -324,8 +366,8 @@ impl Builder {
     fn step(&mut self, version: VersionId, number: u64, ordinal: u64) -> usize {
         let ordinal = if number == 0 { ordinal } else { ordinal / 1000 };
         let id = NodeId::Step { version, number, ordinal };
-        if let Some(place) = self.places.get(&id) {
-            return *place;
+        if let Some(place) = self.known(&id) {
+            return place;
         }
         let here = self.place(NodeId::Version(version), None);
         let step = self.place(id, None);
@@ -348,21 +390,34 @@ impl Builder {
                 NodeId::Version(_) if self.as_of.is_none() => {
                     starts.push(self.place(target.clone(), None));
                 }
-                _ => starts.extend(self.places.get(target).copied()),
+                _ => starts.extend(self.known(target)),
             }
         }
         let near = self.distances(&starts, toward, depth);
         let mut arcs = std::mem::take(&mut self.arcs);
         arcs.retain(|arc| near[arc.from] && near[arc.to]);
-        let edges = arcs.into_iter().map(|arc| Edge {
-            from: self.nodes[arc.from].id.clone(),
-            to: self.nodes[arc.to].id.clone(),
+        let mut nodes: Vec<(usize, Node)> =
+            self.nodes.into_iter().enumerate().filter(|(place, _)| near[*place]).collect();
+        nodes.sort_unstable_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+        // Comparing ranks is far quicker than comparing names.
+        let mut ranks = vec![0; near.len()];
+        for (rank, (place, _)) in nodes.iter().enumerate() {
+            ranks[*place] = rank;
+        }
+        for arc in &mut arcs {
+            (arc.from, arc.to) = (ranks[arc.from], ranks[arc.to]);
+        }
+        arcs.sort_unstable();
+        arcs.dedup();
+        let nodes: Vec<Node> = nodes.into_iter().map(|(_, node)| node).collect();
+        let edge = |arc: Arc| Edge {
+            from: nodes[arc.from].id.clone(),
+            to: nodes[arc.to].id.clone(),
             relation: arc.relation,
             how: arc.how,
-        });
-        let edges = edges.collect();
-        let nodes = self.nodes.into_iter().zip(near).filter(|(_, near)| *near);
-        Reached { nodes: nodes.map(|(node, _)| node).collect(), edges }
+        };
+        let edges = arcs.into_iter().map(edge).collect();
+        Reached { nodes, edges }
     }
 
     /// Whether each node is within `depth`. Between a step and what it made is no distance.

@@ -1,6 +1,6 @@
 //! The graph as two trees, for people.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{Edge, Graph, Node, NodeId, Relation};
@@ -12,47 +12,50 @@ const INDENT: usize = 60;
 /// already is named again and not repeated; an only child stands below its parent without a new
 /// column, so that long histories stay readable.
 pub fn text(graph: &Graph) -> String {
-    let mut out = String::new();
-    let (mut up, mut down) = (Links::default(), Links::default());
+    if graph.nodes.is_empty() {
+        return "Nothing was known of it then.\n".into();
+    }
+    let places: HashMap<&NodeId, usize> =
+        graph.nodes.iter().enumerate().map(|(place, node)| (&node.id, place)).collect();
+    let names: Vec<String> = graph.nodes.iter().map(named).collect();
+    let mut up: Links<'_> = vec![Vec::new(); graph.nodes.len()];
+    let mut down = up.clone();
     for edge in &graph.edges {
         let (late, early) = match edge.relation {
             Relation::Generated => (&edge.to, &edge.from),
             _ => (&edge.from, &edge.to),
         };
-        up.entry(late).or_default().push((early, edge));
-        down.entry(early).or_default().push((late, edge));
+        let (Some(late), Some(early)) = (places.get(late), places.get(early)) else { continue };
+        up[*late].push((*early, edge));
+        down[*early].push((*late, edge));
     }
-    for links in [&mut up, &mut down] {
-        for list in links.values_mut() {
-            list.sort_by_key(|(id, edge)| {
-                let time = graph.node(id).and_then(|node| node.time);
-                (edge.relation, std::cmp::Reverse(time), (*id).clone())
-            });
-        }
+    for list in up.iter_mut().chain(&mut down) {
+        list.sort_by_key(|(place, edge)| {
+            (edge.relation, std::cmp::Reverse(graph.nodes[*place].time), *place)
+        });
     }
-    if graph.nodes.is_empty() {
-        return "Nothing was known of it then.\n".into();
-    }
+    let mut out = String::new();
     for target in &graph.targets {
-        let Some(node) = graph.node(target) else { continue };
-        out.push_str(&named(node));
+        let Some(target) = places.get(target) else { continue };
+        out.push_str(&names[*target]);
         out.push('\n');
         for (title, links, mark, is_up) in
             [("Origins", &up, "← ", true), ("Results", &down, "→ ", false)]
         {
-            if links.get(target).is_some_and(|list| !list.is_empty()) {
+            if !links[*target].is_empty() {
                 let _ = writeln!(out, "{title}");
-                Tree { graph, links, mark, is_up, out: &mut out }.draw(target);
+                Tree { names: &names, links, mark, is_up, out: &mut out }.draw(*target);
             }
         }
     }
     out
 }
 
-type Links<'a> = HashMap<&'a NodeId, Vec<(&'a NodeId, &'a Edge)>>;
+/// For each node those that hang on it, by their places.
+type Links<'a> = Vec<Vec<(usize, &'a Edge)>>;
 
 struct Tree<'a, 'b> {
-    graph: &'a Graph,
+    names: &'b [String],
     links: &'b Links<'a>,
     mark: &'static str,
     is_up: bool,
@@ -65,22 +68,22 @@ struct Line<'a> {
     before: String,
     sign: &'static str,
     edge: &'a Edge,
-    node: &'a NodeId,
+    node: usize,
     below: String,
 }
 
 impl<'a> Tree<'a, '_> {
-    fn draw(&mut self, root: &'a NodeId) {
-        let mut seen: HashSet<&NodeId> = HashSet::from([root]);
+    fn draw(&mut self, root: usize) {
+        let mut seen = vec![false; self.links.len()];
+        seen[root] = true;
         let mut stack = Vec::new();
         self.push(root, "", &mut stack);
         while let Some(line) = stack.pop() {
-            let new = seen.insert(line.node);
-            let has_more = self.links.get(line.node).is_some_and(|list| !list.is_empty());
-            let again = if !new && has_more { " (see above)" } else { "" };
-            let name = self.graph.node(line.node).map(named).unwrap_or_default();
+            let new = !std::mem::replace(&mut seen[line.node], true);
+            let again = if !new && !self.links[line.node].is_empty() { " (see above)" } else { "" };
             let words = self.words(line.edge);
-            let _ = writeln!(self.out, "{}{}{words} {name}{again}", line.before, line.sign);
+            let parts = [&line.before, line.sign, &words, " ", &self.names[line.node], again, "\n"];
+            parts.iter().for_each(|part| self.out.push_str(part));
             if new {
                 self.push(line.node, &line.below, &mut stack);
             }
@@ -88,19 +91,19 @@ impl<'a> Tree<'a, '_> {
     }
 
     /// Puts what hangs on a node on the stack, the first on top.
-    fn push(&self, node: &NodeId, before: &str, stack: &mut Vec<Line<'a>>) {
-        let Some(list) = self.links.get(node) else { return };
-        if let [(only, edge)] = list[..] {
+    fn push(&self, node: usize, before: &str, stack: &mut Vec<Line<'a>>) {
+        if let [(only, edge)] = self.links[node][..] {
             let (before, below) = (before.to_owned(), before.to_owned());
             stack.push(Line { before, sign: self.mark, edge, node: only, below });
             return;
         }
+        let list = &self.links[node];
         let wide = before.chars().count() >= INDENT;
         for (place, (id, edge)) in list.iter().enumerate().rev() {
             let last = place + 1 == list.len();
             let (sign, rest) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             let below = if wide { before.to_owned() } else { format!("{before}{rest}") };
-            stack.push(Line { before: before.to_owned(), sign, edge, node: id, below });
+            stack.push(Line { before: before.to_owned(), sign, edge, node: *id, below });
         }
     }
 

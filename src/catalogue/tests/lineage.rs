@@ -1,0 +1,50 @@
+//! Lineage: what an older schema did not have, and facts.
+
+use super::*;
+use crate::model::FileId;
+
+/// A catalogue of before knows afterwards since when versions are known, and whose inputs are whose.
+#[test]
+fn an_older_schema_is_brought_up_to_date() {
+    let (place, ids) = with_versions(3);
+    let from = DataRef { dataset: dataset("corpus"), version: ids[0], path: None };
+    let (id, mut record) = version("with a step", &[ids[2]]);
+    record.provenance.steps = vec![
+        Step { name: "first".into(), ..Step::default() },
+        Step { name: "second".into(), inputs: vec![from], ..Step::default() },
+    ];
+    let mut changeset = changes(vec![Change::VersionAdded { version: id, dataset: None }]);
+    changeset.versions.push((id, record));
+    place.catalogue.apply(&changeset).unwrap();
+    let before = place.catalogue.dump().unwrap();
+    let origins = place.catalogue.version_origins().unwrap();
+    let number = |id: &VersionId| origins.iter().find(|row| row.0 == *id).map(|row| row.2);
+    assert_eq!([number(&ids[0]), number(&ids[2]), number(&id)], [Some(2), Some(4), Some(5)]);
+    let directory = place.close();
+    journal::shell(
+        &directory,
+        "ALTER TABLE version DROP COLUMN number; ALTER TABLE derivation DROP COLUMN step_ordinal;
+         DROP TABLE fact; DELETE FROM _sqlx_migrations WHERE version = 5; PRAGMA user_version = 4",
+    );
+    let catalogue = Catalogue::open(&directory.path().join("catalogue.db")).unwrap();
+    assert_eq!(catalogue.dump().unwrap(), before);
+}
+
+#[test]
+fn facts_are_kept_until_they_are_taken_away() {
+    let place = place();
+    let files: Vec<FileId> = (0_u8..40).map(|seed| FileId::of(&[seed])).collect();
+    let facts: Vec<_> = files.iter().map(|file| (*file, format!("of {file}"))).collect();
+    place.catalogue.keep_facts("sha256", 1, &facts).unwrap();
+    let journal = place.catalogue.verify_journal().unwrap().entries;
+    assert_eq!(journal, 0, "a cache is not in the journal");
+    let kept = place.catalogue.facts("sha256", 1, &files).unwrap();
+    assert_eq!(kept.len(), 40);
+    assert_eq!(kept[&files[33]], format!("of {}", files[33]));
+    for (analyser, version) in [("sha256", 2), ("other", 1)] {
+        assert!(place.catalogue.facts(analyser, version, &files).unwrap().is_empty());
+    }
+    place.catalogue.forget_facts(&files[..1]).unwrap();
+    let kept = place.catalogue.facts("sha256", 1, &files).unwrap();
+    assert_eq!((kept.len(), kept.contains_key(&files[0])), (39, false));
+}
