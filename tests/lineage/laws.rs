@@ -89,29 +89,33 @@ impl World {
         Some(DataRef { dataset: "raw".parse().unwrap(), version, path: None })
     }
 
+    fn origin(&self, inputs: &[u8], steps: u8, source: u8, derived: Option<u8>) -> Provenance {
+        let inputs: Vec<DataRef> = inputs.iter().filter_map(|n| self.pick(*n)).collect();
+        // Two steps of one name, of which each has inputs of its own.
+        let step = |at: usize| Step {
+            name: "s".into(),
+            inputs: inputs.iter().skip(at).step_by(2).cloned().collect(),
+            ..Step::default()
+        };
+        let from = derived.and_then(|n| self.pick(n));
+        Provenance {
+            steps: (0..usize::from(steps)).map(step).collect(),
+            sources: (0..source % 3)
+                .map(|n| Source { uri: format!("u:{n}"), ..Source::default() })
+                .collect(),
+            derived_from: from
+                .map(|from| Derivation { from, how: "by hand".into(), other: Map::new() })
+                .into_iter()
+                .collect(),
+            ..Provenance::default()
+        }
+    }
+
     fn act(&mut self, act: &Act) {
         self.clock += 10;
         match act {
             Act::Commit { place, inputs, steps, source, derived } => {
-                let inputs: Vec<DataRef> = inputs.iter().filter_map(|n| self.pick(*n)).collect();
-                // Two steps of one name, of which each has inputs of its own.
-                let step = |at: usize| Step {
-                    name: "s".into(),
-                    inputs: inputs.iter().skip(at).step_by(2).cloned().collect(),
-                    ..Step::default()
-                };
-                let from = derived.and_then(|n| self.pick(n));
-                let provenance = Provenance {
-                    steps: (0..usize::from(*steps)).map(step).collect(),
-                    sources: (0..source % 3)
-                        .map(|n| Source { uri: format!("u:{n}"), ..Source::default() })
-                        .collect(),
-                    derived_from: from
-                        .map(|from| Derivation { from, how: "by hand".into(), other: Map::new() })
-                        .into_iter()
-                        .collect(),
-                    ..Provenance::default()
-                };
+                let provenance = self.origin(inputs, *steps, *source, *derived);
                 self.commit(*place, provenance);
             }
             Act::Combine { place, other, pick } => {
