@@ -7,6 +7,7 @@
 pub mod add;
 pub mod bisect;
 pub mod cat;
+pub mod classify;
 pub mod combine;
 pub mod commit;
 pub mod config;
@@ -17,6 +18,7 @@ mod error;
 pub mod export;
 pub mod fsck;
 pub mod gc;
+pub mod hold;
 pub mod import_git;
 pub mod init;
 pub mod log;
@@ -31,8 +33,10 @@ pub mod rollback;
 pub mod show;
 pub mod sides;
 pub mod stage;
+pub mod state;
 pub mod status;
 pub mod switch;
+pub mod target;
 pub mod travel;
 pub mod undo;
 

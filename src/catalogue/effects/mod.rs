@@ -2,6 +2,7 @@
 
 mod packs;
 mod provenance;
+mod state;
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
 use self::provenance::{add_provenance, add_record, forget_provenance};
+use self::state::{refuse_frozen, refuse_illegal};
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};
@@ -114,6 +116,7 @@ async fn change_names(
         }
         Change::DatasetRemoved { dataset } => remove_dataset(connection, dataset).await,
         Change::RefMoved { dataset, kind, name, old, new, annotation } => {
+            refuse_frozen(connection, dataset).await?;
             let one = OneRef { dataset, kind: *kind, name };
             move_ref(connection, &one, *old, *new, annotation.as_ref()).await?;
             log_ref(connection, context, ordinal, &one, *old, *new).await
