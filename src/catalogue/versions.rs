@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
 
+use super::effects::refuse_frozen;
 use super::error::failed;
 use super::read::{moment, parsed, unsigned};
 use super::sql::versions::BATCH;
@@ -213,6 +214,16 @@ impl Catalogue {
                 .map_err(failed("list versions"))
         })?;
         ids.iter().map(|id| parsed("version.id", id)).collect()
+    }
+
+    /// Fails if the branches and tags of a dataset stand still. Every move of one asks again, in its
+    /// own transaction; asking first saves the work before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Frozen`].
+    pub fn refuse_frozen(&self, dataset: &DatasetName) -> Result<()> {
+        self.run(async |connection| refuse_frozen(connection, dataset).await)
     }
 
     /// The versions that were made in a dataset, and those that its branches and tags have ever

@@ -325,14 +325,7 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
-        E::Frozen { .. } => told(
-            Exit::GATE,
-            "frozen",
-            "`stem state show` says why; `stem state set DATASET deprecated` brings it back",
-        ),
-        E::Illegal { .. } => {
-            told(Exit::USAGE, "illegal_state", "`stem state --help` lists the moves that are allowed")
-        }
+        E::Frozen { .. } | E::Illegal { .. } => tell_state(error),
         E::Io { .. }
         | E::System { .. }
         | E::Corrupt { .. }
@@ -352,6 +345,14 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         | E::Json { .. }
         | E::NotEmpty => told(Exit::BUG, "bug", ""),
     }
+}
+
+fn tell_state(error: &catalogue::Error) -> Told {
+    if matches!(error, catalogue::Error::Frozen { .. }) {
+        let hint = "`stem state show` says why; `stem state set DATASET deprecated` brings it back";
+        return told(Exit::GATE, "frozen", hint);
+    }
+    told(Exit::USAGE, "illegal_state", "`stem state --help` lists the moves that are allowed")
 }
 
 fn tell_worktree(error: &worktree::Error) -> Told {

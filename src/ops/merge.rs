@@ -86,6 +86,7 @@ pub struct Merge {
 ///
 /// [`repo::Error::Unsaved`] where the worktree has something that would be lost or is staged.
 pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
+    super::state::refuse_frozen(repository)?;
     if let Some(operation) = Operation::of(repository)? {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }

@@ -56,6 +56,9 @@ pub fn reset(
     let version = repository.resolve(revision)?.version;
     let target = repository.manifest_of(&version)?;
     let from = repository.head()?;
+    if from != Some(version) {
+        super::state::refuse_frozen(repository)?;
+    }
     let mut done =
         Reset { branch: branch(repository), from, version, depth, written: 0, removed: 0, dry_run };
     let journey = match depth {

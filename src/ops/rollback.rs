@@ -38,6 +38,7 @@ pub fn rollback(
     force: bool,
     dry_run: bool,
 ) -> Result<Rollback> {
+    repository.catalogue.refuse_frozen(repository.dataset())?;
     if why.trim().is_empty() {
         return Err(Error::EmptyMessage);
     }

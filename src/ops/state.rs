@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::target::Target;
 use super::{Error, Result};
-use crate::catalogue::{Change, RecordFilter, RecordRow};
+use crate::catalogue::{Change, Head, RecordFilter, RecordRow};
 use crate::model::{DatasetName, RecordKind, State, Time, VersionId};
 use crate::repo::{Repository, Transaction};
 
@@ -116,6 +116,19 @@ fn find(repository: &Repository, target: &str) -> Result<Target> {
 pub fn show(repository: &Repository, target: &str) -> Result<StateInfo> {
     let target = find(repository, target)?;
     Ok(States::load(repository)?.find(&target))
+}
+
+/// Fails if the worktree's branch stands still, so that nothing is written before the move of the
+/// branch is refused.
+///
+/// # Errors
+///
+/// [`crate::catalogue::Error::Frozen`].
+pub fn refuse_frozen(repository: &Repository) -> Result<()> {
+    match repository.state().head {
+        Head::Branch { .. } => Ok(repository.catalogue.refuse_frozen(repository.dataset())?),
+        Head::Detached { .. } => Ok(()),
+    }
 }
 
 /// What a state is changed to.

@@ -117,7 +117,7 @@ fn place_of(repository: &Repository, text: &str) -> Result<(DatasetName, Option<
 pub fn versions_of(repository: &Repository, dataset: &DatasetName) -> Result<Vec<VersionId>> {
     let ids = repository.catalogue.versions_of(dataset)?;
     let mut rows = repository.catalogue.versions(&ids)?;
-    rows.sort_by(|a, b| (b.generation, b.time, b.id).cmp(&(a.generation, a.time, a.id)));
+    rows.sort_by_key(|row| std::cmp::Reverse((row.generation, row.time, row.id)));
     rows.dedup_by_key(|row| row.id);
     Ok(rows.into_iter().map(|row| row.id).collect())
 }

@@ -61,6 +61,9 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
     let (entry, changes) = last(repository)?
         .ok_or_else(|| Error::Refused("there is nothing left to take back".into()))?;
     let (moves, state) = inverse(repository, &changes);
+    if !moves.is_empty() {
+        repository.catalogue.refuse_frozen(repository.dataset())?;
+    }
     let mut done = Undo {
         number: entry.number,
         action: entry.action.clone(),

@@ -11,7 +11,8 @@ use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
 use self::provenance::{add_provenance, add_record, forget_provenance};
-use self::state::{refuse_frozen, refuse_illegal};
+pub(super) use self::state::refuse_frozen;
+use self::state::refuse_illegal;
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};

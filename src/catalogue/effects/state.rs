@@ -27,7 +27,7 @@ async fn state_of(
 }
 
 /// Fails if the branches and tags of the dataset stand still.
-pub(super) async fn refuse_frozen(
+pub(in crate::catalogue) async fn refuse_frozen(
     connection: &mut SqliteConnection,
     dataset: &DatasetName,
 ) -> Result<()> {

@@ -10,7 +10,7 @@ use stemmata::ops::classify::{
 };
 
 use crate::cli::args::DryRun;
-use crate::cli::text::{count, size};
+use crate::cli::text::{count, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Decide what is core and must be kept, and what is auxiliary and may go
@@ -129,7 +129,7 @@ fn text(one: &DatasetClasses, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  rule: {target} is {class}{dates}: {reason} (reviewer {reviewer})")?;
     }
     for sample in &one.unclassified {
-        writeln!(out, "  unclassified: {}", sample.path.show())?;
+        writeln!(out, "  unclassified: {}:{}", short(&sample.version), sample.path.show())?;
     }
     for conflict in &one.conflicts {
         let (floor, ceiling) = (conflict.keep_until, conflict.destroy_by);
