@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 
 use serde::Serialize;
 use stemmata::worktree::write::WriteError;
-use stemmata::{catalogue, format, git, ops, repo, store, worktree};
+use stemmata::{bag, catalogue, format, git, ops, repo, store, worktree};
 
 use super::Exit;
 
@@ -272,6 +272,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         }
         E::Write(_) => told(Exit::DAMAGED, "write", ""),
         E::Git(error) => tell_git(error),
+        E::Bag(error) => tell_bag(error),
     }
 }
 
@@ -365,6 +366,24 @@ fn tell_worktree(error: &worktree::Error) -> Told {
             told(Exit::NOT_FOUND, "not_found", "")
         }
         _ => told(Exit::DAMAGED, "worktree", ""),
+    }
+}
+
+fn tell_bag(error: &bag::Error) -> Told {
+    use bag::Error as E;
+    match error {
+        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "not_found", "")
+        }
+        E::Io { .. } => told(Exit::DAMAGED, "io", ""),
+        E::Exists { .. } => told(Exit::USAGE, "exists", "choose another name"),
+        E::Occupied { .. } => {
+            told(Exit::USAGE, "unfinished", "finish it, or remove the directory, then try again")
+        }
+        E::Changed { .. } => {
+            told(Exit::TRY_AGAIN, "changing", "try again when nothing writes to it")
+        }
+        E::NoBag { .. } => told(Exit::NOT_FOUND, "no_archive", ""),
     }
 }
 

@@ -104,6 +104,7 @@ macro_rules! through_repo {
 }
 
 through_repo!(
+    crate::bag::Error,
     crate::catalogue::Error,
     crate::format::Error,
     crate::git::Error,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
 use crate::worktree::write::WriteError;
-use crate::{catalogue, format, git, store, worktree};
+use crate::{bag, catalogue, format, git, store, worktree};
 
 /// The result of this room's work.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -158,6 +158,9 @@ pub enum Error {
     /// A file of the worktree cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A bag's error.
+    #[error(transparent)]
+    Bag(#[from] bag::Error),
     /// Git's settings or history cannot be read.
     #[error(transparent)]
     Git(#[from] git::Error),

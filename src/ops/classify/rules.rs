@@ -217,8 +217,12 @@ mod tests {
             class,
             reason: "because".into(),
             reviewer: "Ann".into(),
-            keep_until: Time::from_unix(number as i64 * 10).ok().filter(|_| number.is_multiple_of(3)),
-            destroy_by: Time::from_unix(number as i64 * 7).ok().filter(|_| number.is_multiple_of(2)),
+            keep_until: Time::from_unix(number as i64 * 10)
+                .ok()
+                .filter(|_| number.is_multiple_of(3)),
+            destroy_by: Time::from_unix(number as i64 * 7)
+                .ok()
+                .filter(|_| number.is_multiple_of(2)),
             by: "Ann <a@example.org>".into(),
             time: Time::EPOCH,
             pattern: pattern.and_then(Pattern::parse),
