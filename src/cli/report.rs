@@ -122,6 +122,9 @@ fn details(failure: &Failure) -> Vec<String> {
         }
     };
     match repo {
+        repo::Error::AllAbsent { absent } => {
+            absent.iter().map(|absent| absent.path.show()).collect()
+        }
         repo::Error::Unsaved { paths } => paths.iter().map(|path| path.show()).collect(),
         _ => Vec::new(),
     }
@@ -241,6 +244,17 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::Erased { .. } => told(
+            Exit::GONE,
+            "erased",
+            "`stem certificate show` tells what was erased and why; it cannot come back",
+        ),
+        E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
+        E::AllAbsent { .. } => told(
+            Exit::GONE,
+            "erased",
+            "`stem certificate show` tells what was erased and why; it cannot come back",
+        ),
         E::Content { source, .. } => tell_repo(source),
         E::Unsaved { .. } => told(
             Exit::UNSAVED,

@@ -126,6 +126,28 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// Content that was erased, on purpose.
+    #[error("the content of {file} was erased, as certificate {} says", &certificate[..certificate.len().min(16)])]
+    Erased {
+        /// The file.
+        file: FileId,
+        /// The certificate.
+        certificate: String,
+    },
+    /// Content that was moved to an archive.
+    #[error("the content of {file} is archived: {place}")]
+    Archived {
+        /// The file.
+        file: FileId,
+        /// Where it lies.
+        place: String,
+    },
+    /// Nothing of what was asked for can be given out.
+    #[error("the content of {} is gone by design: {}", count(absent.len(), "file"), show_absent(absent))]
+    AllAbsent {
+        /// What, and why.
+        absent: Vec<super::Absent>,
+    },
     /// Files that would be lost.
     #[error("{} would be lost", count(paths.len(), "unsaved file"))]
     Unsaved {
@@ -165,6 +187,20 @@ pub enum Error {
 
 fn show_ids(ids: &[VersionId]) -> String {
     ids.iter().map(|id| id.to_hex()[..12].to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+fn show_absent(absent: &[super::Absent]) -> String {
+    let show = |one: &super::Absent| {
+        let why = match one.presence.certificate() {
+            Some(certificate) => {
+                format!("certificate {}", &certificate[..certificate.len().min(16)])
+            }
+            None => "archived".to_owned(),
+        };
+        format!("`{}` ({why})", one.path.show())
+    };
+    let shown = absent.iter().take(5).map(show).collect::<Vec<_>>().join(", ");
+    if absent.len() > 5 { format!("{shown} and {} more", absent.len() - 5) } else { shown }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -1,6 +1,7 @@
 //! What each change does to the tables.
 
 mod packs;
+mod presence;
 mod provenance;
 
 use std::collections::{HashMap, HashSet};
@@ -9,6 +10,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
+use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};
 use super::error::failed;
 use super::journal::canonical;
@@ -73,6 +75,10 @@ pub(super) async fn perform(
                 for (foreign, version) in pairs {
                     note_import(connection, context, origin, (foreign, version)).await?;
                 }
+            }
+            Change::PresenceChanged { file, old, new } => {
+                let (old, new) = (old.as_ref(), new.as_ref());
+                change_presence(connection, context, file, old, new).await?;
             }
             Change::Undone { .. } => {}
             Change::PacksAdded { .. }
