@@ -31,7 +31,7 @@ pub use change::{
 };
 pub use error::{Error, Result};
 pub use history::History;
-pub use journal::{JournalEntry, JournalHead, JournalReport, read_copy};
+pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_copy};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use presence::PresenceRow;

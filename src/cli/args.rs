@@ -121,6 +121,9 @@ verbs! {
     Cat => cat,
     Du => du,
     Export => export,
+    Key => key,
+    Audit => audit,
+
     Fsck => fsck,
     Gc => gc,
     Doctor => doctor,

@@ -51,6 +51,7 @@ impl Context {
     pub(crate) fn environment(&self) -> Result<Environment, Failure> {
         let mut environment = Environment { threads: self.threads, ..Environment::default() };
         environment.progress = self.progress();
+        environment.keys = key_directory();
         if let Some(author) = variable("STEM_AUTHOR") {
             let parsed = author.parse::<Author>();
             environment.author = Some(parsed.map_err(stemmata::repo::Error::Author)?);
@@ -187,6 +188,18 @@ fn show_text(text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     text(&mut out)?;
     out.flush()
+}
+
+/// Where private keys lie: `$STEM_KEYS`, else below the directory for settings.
+fn key_directory() -> Option<PathBuf> {
+    let settings = || match variable("XDG_CONFIG_HOME") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(PathBuf::from(variable("HOME")?).join(".config")),
+    };
+    match variable("STEM_KEYS") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(settings()?.join("stem/keys")),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

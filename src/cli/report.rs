@@ -201,6 +201,12 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::NotMerged { .. } => {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
+        E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
+        E::NoCheckpoint { .. } => told(
+            Exit::NOT_FOUND,
+            "no_checkpoint",
+            "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
+        ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
@@ -262,6 +268,25 @@ fn tell_repo(error: &repo::Error) -> Told {
             "commit them, or move them away, or overwrite them with `--force`",
         ),
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
+        E::NoKeyDirectory => told(Exit::NOT_ALLOWED, "no_key", "set STEM_KEYS to a directory"),
+        E::NoSigningKey { .. } => told(
+            Exit::NOT_ALLOWED,
+            "no_key",
+            "`stem key generate` makes one, `stem key list` lists them",
+        ),
+        E::SeveralKeys { .. } => told(
+            Exit::NOT_ALLOWED,
+            "several_keys",
+            "say which with `--key ID`, or `stem config set user.signingkey ID`",
+        ),
+        E::ExposedKey { .. } => told(
+            Exit::NOT_ALLOWED,
+            "exposed_key",
+            "if nobody has used it, `chmod 600` it; else make another one",
+        ),
+        E::BadKeyFile { .. } => told(Exit::NOT_ALLOWED, "bad_key", ""),
+        E::BadRecord { .. } => damaged(),
+        E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
         E::Format(format::Error::Clash { .. }) => told(Exit::USAGE, "name_clash", ""),

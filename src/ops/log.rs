@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Result;
 use super::add::is_in;
+use super::signature::{Judge, SignatureStatus};
 use crate::catalogue::VersionRow;
 use crate::format::manifest;
 use crate::model::{DatasetName, ManifestId, RefKind, RefName, Time, VersionId};
@@ -22,6 +23,8 @@ pub struct LogOptions {
     pub limit: Option<u64>,
     /// Only versions that have changed one of these paths or directories.
     pub paths: Vec<Vec<u8>>,
+    /// Judge the signatures of every version.
+    pub signatures: bool,
 }
 
 /// A version as a list shows it.
@@ -47,6 +50,9 @@ pub struct VersionInfo {
     pub files: u64,
     /// How many bytes they have.
     pub bytes: u64,
+    /// Its signatures and those of tags at it, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Vec<SignatureStatus>>,
 }
 
 /// A part of the history.
@@ -98,6 +104,7 @@ impl Labels {
             message: row.message,
             files: row.files,
             bytes: row.bytes,
+            signatures: None,
         }
     }
 }
@@ -112,6 +119,7 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let labels = Labels::of(repository, &dataset)?;
     let mut versions = Vec::new();
     let limit = options.limit.unwrap_or(u64::MAX);
+    let judge = if options.signatures { Some(Judge::new(repository)?) } else { None };
     for row in repository.catalogue.history(&heads)? {
         if versions.len() as u64 >= limit {
             break;
@@ -120,7 +128,11 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
         if without.contains(&row.id) || !changes_paths(repository, &row, &options.paths)? {
             continue;
         }
-        versions.push(labels.describe(row));
+        let mut version = labels.describe(row);
+        if let Some(judge) = &judge {
+            version.signatures = Some(judge.of(&version.version)?);
+        }
+        versions.push(version);
     }
     Ok(Log { dataset, versions })
 }

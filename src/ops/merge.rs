@@ -6,6 +6,7 @@ use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
 use super::operation::{Doing, Operation};
 use super::sides::{remove_sides, theirs_path};
+use super::signature::must_be_ready;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
@@ -276,6 +277,7 @@ fn carry_out(
     if options.dry_run {
         return Ok(done);
     }
+    must_be_ready(repository)?;
     let updated = journey.go(repository, options.force)?;
     written.go(repository, options.force)?;
     let action = options.doing.as_str();

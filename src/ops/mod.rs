@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+pub mod audit;
 pub mod bisect;
 pub mod cat;
 pub mod combine;
@@ -19,10 +20,12 @@ pub mod fsck;
 pub mod gc;
 pub mod import_git;
 pub mod init;
+pub mod keys;
 pub mod log;
 pub mod ls;
 pub mod merge;
 pub mod operation;
+pub mod outfile;
 pub mod refs;
 pub mod remove;
 pub mod reset;
@@ -30,6 +33,7 @@ pub mod restore;
 pub mod rollback;
 pub mod show;
 pub mod sides;
+pub mod signature;
 pub mod stage;
 pub mod status;
 pub mod switch;

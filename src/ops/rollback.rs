@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::Operation;
+use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
@@ -63,6 +64,7 @@ pub fn rollback(
         }
         return Ok(done);
     }
+    signature::must_be_ready(repository)?;
     let updated = match &journey {
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
@@ -87,10 +89,13 @@ pub fn rollback(
             new: Some(id),
             annotation: None,
         };
-        let changes = vec![
+        let mut changes = vec![
             Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
             moved,
         ];
+        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+            changes.push(signature::of_version(repository, &signer, &id)?);
+        }
         let versions = vec![(id, version)];
         Ok((Transaction { changes, versions, state: None }, id))
     })?;

@@ -5,6 +5,7 @@
 //! Invariant: bytes are durable before anything names them, names are withdrawn before bytes are
 //! deleted; every change of the catalogue goes through [`Repository::transact`].
 
+mod checkpoints;
 mod config;
 mod content;
 mod counts;
@@ -12,6 +13,7 @@ mod error;
 mod extract;
 mod ingest;
 mod init;
+mod keys;
 mod lock;
 mod maintain;
 mod marks;
@@ -30,12 +32,16 @@ mod survey;
 mod trace;
 mod update;
 
+pub use checkpoints::CheckpointFile;
 pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
+pub use keys::{
+    KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
+};
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;

@@ -1,7 +1,7 @@
 //! Opening a repository, and what every operation asks of it first.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::lock::{self, Lock};
@@ -28,6 +28,8 @@ pub struct Environment {
     pub author: Option<Author>,
     /// Threads for long work; all cores if not given.
     pub threads: Option<usize>,
+    /// The directory of the user's private keys.
+    pub keys: Option<PathBuf>,
 }
 
 impl Default for Environment {
@@ -37,6 +39,7 @@ impl Default for Environment {
             progress: Arc::new(Silent),
             author: None,
             threads: None,
+            keys: None,
         }
     }
 }

@@ -29,6 +29,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     for problem in &done.failed {
         context.warn(&format!("{}: {}", problem.path, problem.problem));
     }
+    if !done.journaled && !dry_run {
+        context.warn("the store can only be read, so its journal does not say that this was read");
+    }
     context.done("export", &done, |out| {
         let verb = if dry_run { "Would write" } else { "Wrote" };
         let (files, bytes) = (count(done.files, "file"), size(done.bytes));
