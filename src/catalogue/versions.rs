@@ -8,7 +8,7 @@ use super::error::failed;
 use super::read::{moment, parsed, unsigned};
 use super::sql::versions::BATCH;
 use super::{Catalogue, Error, Result, sql};
-use crate::model::{Author, ManifestId, Time, VersionId};
+use crate::model::{Author, DatasetName, ManifestId, Time, VersionId};
 
 /// A version, as far as lists and walks need it; the whole of it is an object of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +211,23 @@ impl Catalogue {
                 .fetch_all(connection)
                 .await
                 .map_err(failed("list versions"))
+        })?;
+        ids.iter().map(|id| parsed("version.id", id)).collect()
+    }
+
+    /// The versions that were made in a dataset, and those that its branches and tags have ever
+    /// been at, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn versions_of(&self, dataset: &DatasetName) -> Result<Vec<VersionId>> {
+        let ids: Vec<String> = self.run(async |connection| {
+            sqlx::query_scalar(sql::versions::OF_DATASET)
+                .bind(dataset.as_str())
+                .fetch_all(connection)
+                .await
+                .map_err(failed("list the versions of a dataset"))
         })?;
         ids.iter().map(|id| parsed("version.id", id)).collect()
     }

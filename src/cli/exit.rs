@@ -23,7 +23,9 @@ impl Exit {
     pub(crate) const NOT_ALLOWED: Self = Self(12);
     /// Damaged or missing object.
     pub(crate) const DAMAGED: Self = Self(13);
-    /// Unsaved changes would be lost.
+    /// Refused by a gate, or the branches of a retired dataset.
+    pub(crate) const GATE: Self = Self(14);
+    /// Unsaved changes would be lost, or a hold or a floor forbids it.
     pub(crate) const UNSAVED: Self = Self(15);
     /// Refused by a hold or a retention floor.
     pub(crate) const HELD: Self = Self(15);

@@ -208,6 +208,20 @@ fn tell_ops(error: &ops::Error) -> Told {
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
+        E::Held { .. } => told(
+            Exit::UNSAVED,
+            "held",
+            "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
+        ),
+        E::NoTarget(_) => told(
+            Exit::NOT_FOUND,
+            "no_target",
+            "`stem datasets` lists the datasets, `stem log` the versions",
+        ),
+        E::NoHold(_) => told(Exit::NOT_FOUND, "no_hold", "`stem hold list` shows those in force"),
+        E::Retention(_) => {
+            told(Exit::UNSAVED, "retention", "`stem classify --list` shows what was decided")
+        }
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
 }
@@ -350,6 +364,16 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
+        E::Frozen { .. } => told(
+            Exit::GATE,
+            "frozen",
+            "`stem state show` says why; `stem state set DATASET deprecated` brings it back",
+        ),
+        E::Illegal { .. } => told(
+            Exit::USAGE,
+            "illegal_state",
+            "`stem state --help` lists the moves that are allowed",
+        ),
         E::Io { .. }
         | E::System { .. }
         | E::Corrupt { .. }

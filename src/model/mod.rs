@@ -5,6 +5,7 @@
 //! Invariant: a value of one of these types is valid; what is not cannot be built.
 
 mod author;
+mod class;
 mod clock;
 mod entry;
 mod id;
@@ -18,6 +19,7 @@ mod refname;
 mod version;
 
 pub use author::{Author, AuthorError};
+pub use class::{Class, State, WordError};
 pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
 pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};

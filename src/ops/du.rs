@@ -1,6 +1,6 @@
 //! Space: what versions would take as plain files, what the store takes for them, what they share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -55,6 +55,29 @@ pub fn du(repository: &Repository, revision: Option<&str>) -> Result<Du> {
             sum(repository, None, &all, &once, &again)
         }
     }
+}
+
+/// For each of `versions`, the stored bytes that no other version of the store needs.
+///
+/// # Errors
+///
+/// What keeps listings and recipes from being read.
+pub fn unique_bytes(
+    repository: &Repository,
+    versions: &[VersionId],
+) -> Result<HashMap<VersionId, u64>> {
+    let (mut once, mut again) = (Reach::default(), Reach::default());
+    for row in &repository.catalogue.all_versions()? {
+        once.add_version_twice(&mut again, repository, &row.id, &row.manifest)?;
+    }
+    let mut unique = HashMap::new();
+    for row in repository.catalogue.versions(versions)? {
+        let mut here = Reach::default();
+        here.add_version(repository, &row.id, &row.manifest)?;
+        let one = sum(repository, Some(row.id), std::slice::from_ref(&row), &here, &again)?;
+        unique.insert(row.id, one.unique_bytes);
+    }
+    Ok(unique)
 }
 
 fn add(repository: &Repository, reach: &mut Reach, rows: &[VersionRow]) -> Result<()> {

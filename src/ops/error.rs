@@ -1,7 +1,7 @@
 //! What can keep an operation from being done.
 
 use crate::model::{NameError, PathError, RefKind, RefName, RepoPath};
-use crate::repo;
+use crate::repo::{self, Hold};
 
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,6 +80,23 @@ pub enum Error {
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),
+    /// Something is held.
+    #[error("{what} is held: {}", show_holds(holds))]
+    Held {
+        /// What should have been deleted.
+        what: String,
+        /// The holds on it.
+        holds: Vec<Hold>,
+    },
+    /// Nothing of that name.
+    #[error("{0}")]
+    NoTarget(String),
+    /// There is no such hold.
+    #[error("there is no hold `{0}` in force")]
+    NoHold(String),
+    /// Content must be kept longer than it may be kept.
+    #[error("{0}")]
+    Retention(String),
     /// What was asked for makes no sense as things stand.
     #[error("{0}")]
     Refused(String),
@@ -116,6 +133,12 @@ fn have(number: usize) -> &'static str {
 fn show_names(names: &[RefName]) -> String {
     let shown = names.iter().take(5).map(|name| format!("`{name}`"));
     join(shown.collect(), names.len())
+}
+
+fn show_holds(holds: &[Hold]) -> String {
+    let shown = holds.iter().take(5);
+    let shown = shown.map(|hold| format!("{} on {} (case {})", hold.id, hold.on(), hold.case));
+    join(shown.collect(), holds.len())
 }
 
 fn list(paths: &[Vec<u8>]) -> String {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::Result;
+use super::state::States;
 use crate::format::manifest::{self, List};
-use crate::model::{FileId, FileRef, ManifestId, Mode, Presence, RepoPath, VersionId};
+use crate::model::{FileId, FileRef, ManifestId, Mode, Presence, RepoPath, State, VersionId};
 use crate::repo::{self, Nodes, Repository, Revision, split_path};
 
 /// The kind of an entry.
@@ -47,6 +48,8 @@ pub struct LsEntry {
 pub struct Ls {
     /// The version.
     pub version: VersionId,
+    /// The stage of its life that it is in, or its dataset where that has come further.
+    pub state: State,
     /// Its files and directories, in path order.
     pub entries: Vec<LsEntry>,
 }
@@ -68,7 +71,9 @@ impl From<Mode> for EntryKind {
 ///
 /// [`repo::Error::NoPath`] if the version has nothing there.
 pub fn ls(repository: &Repository, revision: &str, path: &[u8], recursive: bool) -> Result<Ls> {
-    let version = repository.resolve(revision)?.version;
+    let Revision { dataset, version, .. } = repository.resolve(revision)?;
+    let states = States::load(repository)?;
+    let state = states.version(&version).max(states.dataset(&dataset));
     let root = repository.manifest_of(&version)?;
     let nodes = repository.nodes();
     let mut list = manifest::list(&nodes, &root, path)?;
@@ -78,7 +83,7 @@ pub fn ls(repository: &Repository, revision: &str, path: &[u8], recursive: bool)
     }
     let mut entries = entries;
     overlay(repository, &mut entries);
-    Ok(Ls { version, entries })
+    Ok(Ls { version, state, entries })
 }
 
 /// Notes what became of content.

@@ -11,6 +11,8 @@ mod content;
 mod counts;
 mod error;
 mod extract;
+mod find;
+mod hold;
 mod ingest;
 mod init;
 mod keys;
@@ -37,6 +39,7 @@ pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
+pub use hold::{Doomed, Hold, Holds, Release};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{

@@ -3,6 +3,7 @@
 mod packs;
 mod presence;
 mod provenance;
+mod state;
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +13,7 @@ use sqlx::sqlite::SqliteArguments;
 use self::packs::change_packs;
 use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};
+use self::state::{refuse_frozen, refuse_illegal};
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};
@@ -120,6 +122,7 @@ async fn change_names(
         }
         Change::DatasetRemoved { dataset } => remove_dataset(connection, dataset).await,
         Change::RefMoved { dataset, kind, name, old, new, annotation } => {
+            refuse_frozen(connection, dataset).await?;
             let one = OneRef { dataset, kind: *kind, name };
             move_ref(connection, &one, *old, *new, annotation.as_ref()).await?;
             log_ref(connection, context, ordinal, &one, *old, *new).await

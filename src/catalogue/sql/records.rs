@@ -83,3 +83,12 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
 
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
+
+/// $1 dataset. The last word on the state of the dataset itself.
+pub(in crate::catalogue) const STATE_OF_DATASET: &str = "SELECT name FROM record
+     WHERE dataset = $1 AND kind = 'state' AND version IS NULL
+     ORDER BY number DESC, ordinal DESC LIMIT 1";
+
+/// $1 version.
+pub(in crate::catalogue) const STATE_OF_VERSION: &str = "SELECT name FROM record
+     WHERE version = $1 AND kind = 'state' ORDER BY number DESC, ordinal DESC LIMIT 1";

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use stemmata::model::State;
 use stemmata::ops::ls::{EntryKind, Ls, ls};
 use stemmata::repo::{Repository, split_path};
 
@@ -35,6 +36,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let path = if path == "." { "" } else { path };
     let seen =
         ls(&repository, &revision, path.as_bytes(), args.recursive).map_err(Failure::from)?;
+    if seen.state != State::Active {
+        context.tell(&format!("note: this version is {}", seen.state));
+    }
     context.show("ls", &seen, |out| text(&seen, args.long, out))?;
     Ok(Exit::DONE)
 }
