@@ -2,7 +2,7 @@
 //! proven.
 //!
 //! The rooms, from the ground up; a room uses rooms on lower floors only (`tests/layering.rs`):
-//! `model` (nouns), `chunk` (where to cut) and `format` (values ↔ bytes), then `store`,
+//! `model` (nouns), `chunk` (where to cut), `format` (values ↔ bytes) and `sign` (keys), then `store`,
 //! `catalogue`, `worktree`, `git` and `bag` (the outside world), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
 
@@ -14,5 +14,6 @@ pub mod git;
 pub mod model;
 pub mod ops;
 pub mod repo;
+pub mod sign;
 pub mod store;
 pub mod worktree;

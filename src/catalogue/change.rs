@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Author, DatasetName, ManifestId, PackName, Record, RefKind, RefName, Time, Version, VersionId,
+    Author, DatasetName, FileId, ManifestId, PackName, Presence, Record, RefKind, RefName, Time,
+    Version, VersionId,
 };
 
 /// One transaction: who does what, and the changes that make it up.
@@ -174,6 +175,17 @@ pub enum Change {
         origin: String,
         /// The id there, and the version that it became.
         pairs: Vec<(String, VersionId)>,
+    },
+    /// The content of a file is erased, replaced, archived, or (`new` is none) present again.
+    PresenceChanged {
+        /// The file.
+        file: FileId,
+        /// What it must be now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        old: Option<Presence>,
+        /// What it becomes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new: Option<Presence>,
     },
     /// The other changes of this entry take back an earlier one.
     Undone {

@@ -122,6 +122,9 @@ verbs! {
     Cat => cat,
     Du => du,
     Export => export,
+    Key => key,
+    Audit => audit,
+
     Fsck => fsck,
     Gc => gc,
     Classify => classify,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use stemmata::model::{Author, FixedClock, Progress, Silent, Time};
-use stemmata::repo::{Environment, Repository};
+use stemmata::model::{Author, FixedClock, Presence, Progress, Silent, Time};
+use stemmata::repo::{Absent, Environment, Repository};
 
-use super::Failure;
 use super::args::{Color, Everywhere};
 use super::progress::Bar;
+use super::{Exit, Failure};
 
 /// The surroundings of one run.
 pub(crate) struct Context {
@@ -51,6 +51,7 @@ impl Context {
     pub(crate) fn environment(&self) -> Result<Environment, Failure> {
         let mut environment = Environment { threads: self.threads, ..Environment::default() };
         environment.progress = self.progress();
+        environment.keys = key_directory();
         if let Some(author) = variable("STEM_AUTHOR") {
             let parsed = author.parse::<Author>();
             environment.author = Some(parsed.map_err(stemmata::repo::Error::Author)?);
@@ -161,6 +162,19 @@ impl Context {
         }
     }
 
+    /// Tells which files are not there because their content is gone by design, and how to end.
+    pub(crate) fn absent(&self, absent: &[Absent]) -> Exit {
+        for one in absent {
+            let path = one.path.show();
+            let why = match &one.presence {
+                Presence::Archived { place, .. } => format!("archived: {place}"),
+                gone => format!("erased, certificate {:.16}", gone.certificate().unwrap_or("?")),
+            };
+            self.warn(&format!("{path} is not there: {why}"));
+        }
+        Exit::done_unless(!absent.is_empty())
+    }
+
     /// Tells the user of something that did not work and does not stop the rest.
     pub(crate) fn warn(&self, text: &str) {
         if !self.json {
@@ -174,6 +188,18 @@ fn show_text(text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     text(&mut out)?;
     out.flush()
+}
+
+/// Where private keys lie: `$STEM_KEYS`, else below the directory for settings.
+fn key_directory() -> Option<PathBuf> {
+    let settings = || match variable("XDG_CONFIG_HOME") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(PathBuf::from(variable("HOME")?).join(".config")),
+    };
+    match variable("STEM_KEYS") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(settings()?.join("stem/keys")),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -27,6 +27,14 @@ impl Exit {
     pub(crate) const GATE: Self = Self(14);
     /// Unsaved changes would be lost, or a hold or a floor forbids it.
     pub(crate) const UNSAVED: Self = Self(15);
+    /// Refused by a hold or a retention floor.
+    pub(crate) const HELD: Self = Self(15);
+    /// Approval missing, or the plan is out of date.
+    pub(crate) const NOT_APPROVED: Self = Self(16);
+    /// Content erased or archived by design.
+    pub(crate) const GONE: Self = Self(19);
+    /// Erasure incomplete.
+    pub(crate) const INCOMPLETE: Self = Self(20);
     /// Out of space.
     pub(crate) const NO_SPACE: Self = Self(18);
     /// A bug.

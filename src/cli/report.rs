@@ -122,6 +122,9 @@ fn details(failure: &Failure) -> Vec<String> {
         }
     };
     match repo {
+        repo::Error::AllAbsent { absent } => {
+            absent.iter().map(|absent| absent.path.show()).collect()
+        }
         repo::Error::Unsaved { paths } => paths.iter().map(|path| path.show()).collect(),
         _ => Vec::new(),
     }
@@ -198,6 +201,12 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::NotMerged { .. } => {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
+        E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
+        E::NoCheckpoint { .. } => told(
+            Exit::NOT_FOUND,
+            "no_checkpoint",
+            "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
+        ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Held { .. } => told(
             Exit::UNSAVED,
@@ -255,6 +264,17 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::Erased { .. } => told(
+            Exit::GONE,
+            "erased",
+            "`stem certificate show` tells what was erased and why; it cannot come back",
+        ),
+        E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
+        E::AllAbsent { .. } => told(
+            Exit::GONE,
+            "erased",
+            "`stem certificate show` tells what was erased and why; it cannot come back",
+        ),
         E::Content { source, .. } => tell_repo(source),
         E::Unsaved { .. } => told(
             Exit::UNSAVED,
@@ -262,6 +282,25 @@ fn tell_repo(error: &repo::Error) -> Told {
             "commit them, or move them away, or overwrite them with `--force`",
         ),
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
+        E::NoKeyDirectory => told(Exit::NOT_ALLOWED, "no_key", "set STEM_KEYS to a directory"),
+        E::NoSigningKey { .. } => told(
+            Exit::NOT_ALLOWED,
+            "no_key",
+            "`stem key generate` makes one, `stem key list` lists them",
+        ),
+        E::SeveralKeys { .. } => told(
+            Exit::NOT_ALLOWED,
+            "several_keys",
+            "say which with `--key ID`, or `stem config set user.signingkey ID`",
+        ),
+        E::ExposedKey { .. } => told(
+            Exit::NOT_ALLOWED,
+            "exposed_key",
+            "if nobody has used it, `chmod 600` it; else make another one",
+        ),
+        E::BadKeyFile { .. } => told(Exit::NOT_ALLOWED, "bad_key", ""),
+        E::BadRecord { .. } => damaged(),
+        E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
         E::Format(format::Error::Clash { .. }) => told(Exit::USAGE, "name_clash", ""),

@@ -10,6 +10,7 @@ mod clock;
 mod entry;
 mod id;
 mod path;
+mod presence;
 mod profile;
 mod progress;
 mod provenance;
@@ -23,6 +24,7 @@ pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
 pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};
 pub use path::{PathError, PathProblem, RepoPath};
+pub use presence::Presence;
 pub use profile::Profile;
 pub use progress::{Progress, Silent};
 pub use provenance::{

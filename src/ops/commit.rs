@@ -6,12 +6,14 @@ use super::add::Problem;
 use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
+use super::signature::{self, Signing};
 use super::stage::stage;
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::format::manifest;
 use crate::model::{ManifestId, Provenance, RefKind, RefName, Version, VersionId};
-use crate::repo::{self, Looking, Repository, Session, Transaction, maintain};
+use crate::repo::{self, Looking, Repository, Session, Signer, Transaction, maintain};
+use crate::sign::KeyId;
 use crate::worktree::OddKind;
 
 /// What to record.
@@ -25,6 +27,8 @@ pub struct CommitOptions {
     pub allow_empty: bool,
     /// Where it came from.
     pub provenance: Provenance,
+    /// Whether to sign it.
+    pub signing: Signing,
     /// Change nothing.
     pub dry_run: bool,
 }
@@ -74,6 +78,9 @@ pub struct Commit {
     pub stored: Stored,
     /// What could not be staged with `all`.
     pub failed: Vec<Problem>,
+    /// The key that has signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<KeyId>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -91,6 +98,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     if options.dry_run {
         return preview(repository, options, operation.as_ref(), message);
     }
+    let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
@@ -107,7 +115,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
             return Ok((Transaction::default(), None));
         }
         let version = describe(session, manifest, parents, &message, &options.provenance)?;
-        let (transaction, id) = record(session, &version)?;
+        let (transaction, id) = record_signed(session, &version, signer.as_ref())?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))
     })?;
@@ -128,6 +136,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     upkeep(repository);
     let changed = changed_against_parent(repository, &version)?;
     let branch = branch(repository);
+    let signed_by = signer.map(|signer| signer.key.public().id());
     let Version { manifest, parents, files, bytes, .. } = version;
     let dry_run = false;
     let version = Some(id);
@@ -142,6 +151,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         changed,
         stored,
         failed,
+        signed_by,
         dry_run,
     })
 }
@@ -230,14 +240,24 @@ pub fn describe(
 }
 
 /// Stores `version` and makes it the worktree's: what is staged is its listing, and nothing is
-/// under way any more.
+/// under way any more. It is signed if the settings say so.
 ///
 /// # Errors
 ///
-/// The store's and the catalogue's.
+/// The store's and the catalogue's; no key to sign with.
 pub fn record(
     session: &Session<'_>,
     version: &Version,
+) -> Result<(Transaction, VersionId), repo::Error> {
+    let signer = signature::signer(session.repository(), &Signing::AsSet)?;
+    record_signed(session, version, signer.as_ref())
+}
+
+/// As [`record`], signed by `signer` or not at all.
+fn record_signed(
+    session: &Session<'_>,
+    version: &Version,
+    signer: Option<&Signer>,
 ) -> Result<(Transaction, VersionId), repo::Error> {
     let repository = session.repository();
     let id = session.put_version(version)?;
@@ -262,6 +282,9 @@ pub fn record(
     }
     state.staged = version.manifest;
     state.operation = None;
+    if let Some(signer) = signer {
+        changes.push(signature::of_version(repository, signer, &id)?);
+    }
     let versions = vec![(id, version.clone())];
     Ok((Transaction { changes, versions, state: Some(state) }, id))
 }
@@ -311,6 +334,7 @@ fn preview(
         changed: changed(repository, &head, &staged)?,
         stored: Stored::default(),
         failed: Vec::new(),
+        signed_by: None,
         dry_run: true,
     })
 }

@@ -33,6 +33,9 @@ pub fn set(repository: &Repository, key: &str, value: &str, dry_run: bool) -> Re
     if key == "core.threads" && !is_number() {
         return Err(Error::Refused(format!("{key} is a number from 1, not `{value}`")));
     }
+    if key == "commit.sign" && !matches!(value, "true" | "false") {
+        return Err(Error::Refused(format!("{key} is true or false, not `{value}`")));
+    }
     let unprintable = |c: char| c.is_control() || matches!(c, '<' | '>');
     if value.trim().is_empty() || value.contains(unprintable) {
         return Err(Error::Refused(format!("{key} cannot be `{}`", value.escape_debug())));

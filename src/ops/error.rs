@@ -68,6 +68,15 @@ pub enum Error {
         /// Which one.
         name: RefName,
     },
+    /// A key that nobody here has or trusts.
+    #[error("there is no key {0}")]
+    NoKey(crate::sign::KeyId),
+    /// Nobody has signed the journal since an entry was added.
+    #[error("no checkpoint by a key that the store knows is over entry {number} of the journal")]
+    NoCheckpoint {
+        /// The entry.
+        number: u64,
+    },
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),
@@ -108,6 +117,7 @@ through_repo!(
     crate::catalogue::Error,
     crate::format::Error,
     crate::git::Error,
+    crate::sign::Error,
     crate::store::Error,
     crate::worktree::Error,
     crate::worktree::write::WriteError,

@@ -6,9 +6,13 @@ use serde::Serialize;
 
 use super::add::Problem;
 use super::{Error, Result};
+use crate::catalogue::{self, Change};
 use crate::format::manifest;
-use crate::model::{Entry, VersionId};
-use crate::repo::{Repository, Result as RepoResult, extract};
+use crate::model::{Entry, Record, RecordKind, VersionId};
+use crate::repo::{
+    self, Absent, Error as RepoError, Repository, Result as RepoResult, Revision, Transaction,
+    extract,
+};
 use crate::worktree::write::Writer;
 
 /// Files that are written.
@@ -22,24 +26,32 @@ pub struct Export {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
+    /// Whether the journal says so; it does not where the store can only be read.
+    pub journaled: bool,
     /// Files that could not be written.
     pub failed: Vec<Problem>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
 
-/// Writes the files of `revision` at or below `path` to `directory`, which must be empty or absent.
+/// Writes the files of `revision` to `directory`, which must be empty or absent. The journal says so
+/// before the first file is written, so that nothing is read out unseen; where the store can only be
+/// read, nothing can say so.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if the directory has something in it; the store's.
+/// [`Error::Refused`] if the directory has something in it; the store's; nobody said who acts.
 pub fn export(
     repository: &Repository,
     revision: &str,
     directory: &Path,
     dry_run: bool,
 ) -> Result<Export> {
-    let version = repository.resolve(revision)?.version;
+    let found = repository.resolve(revision)?;
+    let version = found.version;
     let root = repository.manifest_of(&version)?;
     let nodes = repository.nodes();
     let entries = manifest::list(&nodes, &root, b"")?.collect::<RepoResult<Vec<Entry>>>()?;
@@ -49,9 +61,14 @@ pub fn export(
         files: entries.len() as u64,
         bytes: entries.iter().map(|entry| entry.file.size).sum(),
         directory,
+        absent: super::travel::absent_in(repository, &root)?,
+        journaled: false,
         failed: Vec::new(),
         dry_run,
     };
+    if !entries.is_empty() && done.absent.len() == entries.len() {
+        return Err(RepoError::AllAbsent { absent: done.absent }.into());
+    }
     refuse_occupied(&done.directory)?;
     if dry_run {
         return Ok(done);
@@ -64,11 +81,36 @@ pub fn export(
         let text = format!("`{first}` and `{second}` are one name in {}", done.directory.display());
         return Err(Error::Refused(text));
     }
+    done.journaled = journal(repository, &found, &done.directory)?;
     let extracted = extract(repository, &writer, &entries)?;
     done.files = extracted.written.len() as u64;
     done.bytes = extracted.written.iter().map(|(_, record)| record.file.size).sum();
-    done.failed = extracted.failed.iter().map(Problem::failed).collect();
+    let by_design =
+        |error: &RepoError| matches!(error, RepoError::Erased { .. } | RepoError::Archived { .. });
+    let failed = extracted.failed.iter().filter(|failed| !by_design(&failed.error));
+    done.failed = failed.map(Problem::failed).collect();
     Ok(done)
+}
+
+/// Notes in the journal that content is read out, if it can be written.
+fn journal(repository: &Repository, found: &Revision, to: &Path) -> Result<bool> {
+    if !repository.catalogue.is_writable() {
+        return Ok(false);
+    }
+    let mut record = Record::new(RecordKind::Read);
+    record.dataset = Some(found.dataset.clone());
+    record.version = Some(found.version);
+    record.body.insert("destination".into(), to.display().to_string().into());
+    let changes = vec![Change::Recorded { record }];
+    let transaction = Transaction { changes, ..Transaction::default() };
+    let subject = format!("{}@{}", found.dataset, found.version);
+    match repository.change("export", &subject, None, transaction) {
+        Err(repo::Error::Catalogue(catalogue::Error::ReadOnly { .. })) => Ok(false),
+        changed => {
+            changed?;
+            Ok(true)
+        }
+    }
 }
 
 fn io(path: &Path, source: std::io::Error) -> crate::repo::Error {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Result;
 use super::add::is_in;
+use super::signature::{Judge, SignatureStatus};
 use super::state::States;
 use crate::catalogue::VersionRow;
 use crate::format::manifest;
@@ -23,6 +24,8 @@ pub struct LogOptions {
     pub limit: Option<u64>,
     /// Only versions that have changed one of these paths or directories.
     pub paths: Vec<Vec<u8>>,
+    /// Judge the signatures of every version.
+    pub signatures: bool,
 }
 
 /// A version as a list shows it.
@@ -48,6 +51,9 @@ pub struct VersionInfo {
     pub files: u64,
     /// How many bytes they have.
     pub bytes: u64,
+    /// Its signatures and those of tags at it, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Vec<SignatureStatus>>,
     /// The stage of its life that it is in.
     pub state: State,
 }
@@ -104,6 +110,7 @@ impl Labels {
             message: row.message,
             files: row.files,
             bytes: row.bytes,
+            signatures: None,
         }
     }
 }
@@ -118,6 +125,7 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let labels = Labels::of(repository, &dataset)?;
     let mut versions = Vec::new();
     let limit = options.limit.unwrap_or(u64::MAX);
+    let judge = if options.signatures { Some(Judge::new(repository)?) } else { None };
     for row in repository.catalogue.history(&heads)? {
         if versions.len() as u64 >= limit {
             break;
@@ -126,7 +134,11 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
         if without.contains(&row.id) || !changes_paths(repository, &row, &options.paths)? {
             continue;
         }
-        versions.push(labels.describe(row));
+        let mut version = labels.describe(row);
+        if let Some(judge) = &judge {
+            version.signatures = Some(judge.of(&version.version)?);
+        }
+        versions.push(version);
     }
     Ok(Log { dataset, versions })
 }

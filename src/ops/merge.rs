@@ -6,12 +6,13 @@ use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
 use super::operation::{Doing, Operation};
 use super::sides::{remove_sides, theirs_path};
+use super::signature::must_be_ready;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
 use crate::format::manifest::{self, Change};
 use crate::model::{ManifestId, Provenance, RefKind, RefName, RepoPath, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::repo::{self, Absent, Repository, Transaction};
 
 /// Which side wins where both have changed a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub struct Merge {
     pub changed: u64,
     /// Paths in conflict.
     pub conflicts: Vec<RepoPath>,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -100,6 +104,7 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
         other,
         changed: 0,
         conflicts: Vec::new(),
+        absent: Vec::new(),
         dry_run: options.dry_run,
     };
     let is_merge = options.doing == Doing::Merge;
@@ -229,6 +234,7 @@ fn fast_forward(
         Ok((Transaction { changes, state: Some(state), ..Transaction::default() }, ()))
     })?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     Ok(done)
 }
 
@@ -272,6 +278,7 @@ fn carry_out(
     if options.dry_run {
         return Ok(done);
     }
+    must_be_ready(repository)?;
     let updated = journey.go(repository, options.force)?;
     written.go(repository, options.force)?;
     let action = options.doing.as_str();
@@ -295,6 +302,7 @@ fn carry_out(
         Ok((transaction, Some(id)))
     })?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     upkeep(repository);
     done.version = version;
     Ok(done)
@@ -341,6 +349,7 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
         other: operation.other,
         changed: changes.len() as u64,
         conflicts: operation.conflicts(),
+        absent: Vec::new(),
         dry_run,
     };
     if dry_run {
@@ -359,6 +368,7 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
         transaction,
     )?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     done.conflicts.clear();
     Ok(done)
 }

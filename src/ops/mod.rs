@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+pub mod audit;
 pub mod bisect;
 pub mod cat;
 pub mod classify;
@@ -21,10 +22,12 @@ pub mod gc;
 pub mod hold;
 pub mod import_git;
 pub mod init;
+pub mod keys;
 pub mod log;
 pub mod ls;
 pub mod merge;
 pub mod operation;
+pub mod outfile;
 pub mod refs;
 pub mod remove;
 pub mod reset;
@@ -32,6 +35,7 @@ pub mod restore;
 pub mod rollback;
 pub mod show;
 pub mod sides;
+pub mod signature;
 pub mod stage;
 pub mod state;
 pub mod status;

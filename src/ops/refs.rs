@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::commit::branch;
+use super::signature::{self, Signing};
 use super::state::States;
 use super::{Error, Result};
 use crate::catalogue::{Annotation, Change, Head};
@@ -121,19 +122,32 @@ pub fn create_branch(
     Ok(done)
 }
 
+/// What a new tag shall be.
+#[derive(Debug, Clone, Default)]
+pub struct TagOptions {
+    /// What it says; then it also says who made it and when.
+    pub message: Option<String>,
+    /// Move it if it is there already.
+    pub force: bool,
+    /// Whether to sign it.
+    pub signing: Signing,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
 /// Makes a tag at `revision`; with a message it says who made it and when.
 ///
 /// # Errors
 ///
-/// [`Error::Exists`]; [`repo::Error::NoRevision`] and its like.
+/// [`Error::Exists`]; [`repo::Error::NoRevision`] and its like; no key to sign with.
 pub fn create_tag(
     repository: &Repository,
     name: &RefName,
     revision: &str,
-    message: Option<&str>,
-    force: bool,
-    dry_run: bool,
+    options: &TagOptions,
 ) -> Result<RefChanged> {
+    let TagOptions { force, dry_run, .. } = *options;
+    let message = options.message.as_deref();
     let version = repository.resolve(revision)?.version;
     let old = at(repository, RefKind::Tag, name)?;
     if old.is_some() && !force {
@@ -147,10 +161,14 @@ pub fn create_tag(
         }),
         None => None,
     };
+    let signer = signature::signer(repository, &options.signing)?;
     let done = RefChanged { name: name.clone(), from: None, version: Some(version), old, dry_run };
     if !dry_run {
         let new = Some(version);
-        let changes = vec![moved(repository, RefKind::Tag, name, old, new, annotation)];
+        let mut changes = vec![moved(repository, RefKind::Tag, name, old, new, annotation)];
+        if let Some(signer) = &signer {
+            changes.push(signature::of_tag(repository, signer, &version, name, message)?);
+        }
         change(repository, "tag", &subject(repository, name), message, changes)?;
     }
     Ok(done)

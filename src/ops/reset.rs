@@ -7,7 +7,7 @@ use super::commit::{branch, subject};
 use super::travel::Journey;
 use crate::catalogue::{Change, Head};
 use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{Repository, Transaction};
+use crate::repo::{Absent, Repository, Transaction};
 
 /// How much is made that of the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -37,6 +37,9 @@ pub struct Reset {
     pub written: u64,
     /// Files removed.
     pub removed: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -59,8 +62,16 @@ pub fn reset(
     if from != Some(version) {
         super::state::refuse_frozen(repository)?;
     }
-    let mut done =
-        Reset { branch: branch(repository), from, version, depth, written: 0, removed: 0, dry_run };
+    let mut done = Reset {
+        branch: branch(repository),
+        from,
+        version,
+        depth,
+        written: 0,
+        removed: 0,
+        absent: Vec::new(),
+        dry_run,
+    };
     let journey = match depth {
         Depth::Hard => Some(hard(repository, &target, force)?),
         Depth::Soft | Depth::Mixed => None,
@@ -106,6 +117,7 @@ pub fn reset(
         (Some(journey), Some(updated)) => {
             journey.keep_index(repository, updated);
             (done.written, done.removed) = (updated.written, updated.removed);
+            done.absent.clone_from(&updated.absent);
         }
         // The files stay, so what was known of them is of other content now.
         _ if old_staged != repository.state().staged => {

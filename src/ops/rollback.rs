@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::commit::{branch, describe, record, subject, upkeep};
 use super::operation::Operation;
+use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
 use crate::model::{Provenance, RefKind, RefName, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::repo::{self, Absent, Repository, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -21,6 +22,9 @@ pub struct Rollback {
     pub to: VersionId,
     /// The new version; none if nothing was recorded.
     pub version: Option<VersionId>,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -53,13 +57,15 @@ pub fn rollback(
     let target = repository.manifest_of(&to)?;
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
-    let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
+    let mut done =
+        Rollback { branch: name.clone(), from, to, version: None, absent: Vec::new(), dry_run };
     if dry_run {
         if let Some(journey) = journey.filter(|_| !force) {
             journey.check(repository)?;
         }
         return Ok(done);
     }
+    signature::must_be_ready(repository)?;
     let updated = match &journey {
         Some(journey) => Some(journey.go(repository, force)?),
         None => None,
@@ -84,15 +90,19 @@ pub fn rollback(
             new: Some(id),
             annotation: None,
         };
-        let changes = vec![
+        let mut changes = vec![
             Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
             moved,
         ];
+        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+            changes.push(signature::of_version(repository, &signer, &id)?);
+        }
         let versions = vec![(id, version)];
         Ok((Transaction { changes, versions, state: None }, id))
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
+        done.absent.clone_from(&updated.absent);
     }
     upkeep(repository);
     done.version = Some(version);

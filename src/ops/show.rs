@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Result;
 use super::diff::{PathChange, Totals, compare, find_renames};
 use super::log::{Labels, VersionInfo};
+use super::{Result, signature};
 use crate::format::frame::Key;
 use crate::format::{manifest, version};
 use crate::model::{DatasetName, Provenance};
@@ -42,7 +42,8 @@ pub fn show(repository: &Repository, revision: &str) -> Result<Show> {
         None => manifest::empty().0,
     };
     let changes = find_renames(compare(repository, &before, &row.manifest)?);
-    let info = Labels::of(repository, &found.dataset)?.describe(row);
+    let mut info = Labels::of(repository, &found.dataset)?.describe(row);
+    info.signatures = Some(signature::status(repository, &found.version)?);
     Ok(Show {
         dataset: found.dataset,
         info,

@@ -30,9 +30,11 @@ impl Config {
     pub(super) const FILE: &str = "config.toml";
     /// The settings there are, each with what it means.
     pub const KEYS: &[(&str, &str)] = &[
+        ("commit.sign", "true to sign every new version and tag"),
         ("core.threads", "threads for long work; all cores if not set"),
         ("user.email", "mail address of the author of new versions"),
         ("user.name", "name of the author of new versions"),
+        ("user.signingkey", "id of the key to sign with, or its file; the only one if not set"),
     ];
 
     /// Reads the settings in `dot`.

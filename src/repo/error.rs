@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
+use crate::sign::{self, KeyId};
 use crate::worktree::write::WriteError;
 use crate::{bag, catalogue, format, git, store, worktree};
 
@@ -126,6 +127,28 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// Content that was erased, on purpose.
+    #[error("the content of {file} was erased, as certificate {} says", &certificate[..certificate.len().min(16)])]
+    Erased {
+        /// The file.
+        file: FileId,
+        /// The certificate.
+        certificate: String,
+    },
+    /// Content that was moved to an archive.
+    #[error("the content of {file} is archived: {place}")]
+    Archived {
+        /// The file.
+        file: FileId,
+        /// Where it lies.
+        place: String,
+    },
+    /// Nothing of what was asked for can be given out.
+    #[error("the content of {} is gone by design: {}", count(absent.len(), "file"), show_absent(absent))]
+    AllAbsent {
+        /// What, and why.
+        absent: Vec<super::Absent>,
+    },
     /// Files that would be lost.
     #[error("{} would be lost", count(paths.len(), "unsaved file"))]
     Unsaved {
@@ -143,6 +166,52 @@ pub enum Error {
     /// The worktree's file system cannot hold these names side by side.
     #[error("`{}` and `{}` are one name to this file system", .0.0.show(), .0.1.show())]
     Clash(Box<(RepoPath, RepoPath)>),
+    /// Nothing says where private keys lie.
+    #[error(
+        "nothing says where your keys lie: neither STEM_KEYS nor XDG_CONFIG_HOME nor HOME is set"
+    )]
+    NoKeyDirectory,
+    /// There is no key to sign with.
+    #[error("{}", no_key(wanted, directory))]
+    NoSigningKey {
+        /// What was asked for; empty if nothing was.
+        wanted: String,
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// Nobody said which key to sign with.
+    #[error("you have several keys: {}", show_keys(ids))]
+    SeveralKeys {
+        /// Their ids.
+        ids: Vec<KeyId>,
+    },
+    /// A private key that others may read.
+    #[error("others than you may use the private key {} (its mode is {mode:03o})", path.display())]
+    ExposedKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file of a key that is not one.
+    #[error("cannot use the key in {}", path.display())]
+    BadKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: sign::Error,
+    },
+    /// A record of the catalogue that does not say what its kind must.
+    #[error("the record of entry {number} of the journal is not understood: {problem}")]
+    BadRecord {
+        /// The entry.
+        number: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key or a signature that is not accepted.
+    #[error(transparent)]
+    Sign(#[from] sign::Error),
     /// The store's own error.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -168,6 +237,31 @@ pub enum Error {
 
 fn show_ids(ids: &[VersionId]) -> String {
     ids.iter().map(|id| id.to_hex()[..12].to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+fn show_absent(absent: &[super::Absent]) -> String {
+    let show = |one: &super::Absent| {
+        let why = match one.presence.certificate() {
+            Some(certificate) => {
+                format!("certificate {}", &certificate[..certificate.len().min(16)])
+            }
+            None => "archived".to_owned(),
+        };
+        format!("`{}` ({why})", one.path.show())
+    };
+    let shown = absent.iter().take(5).map(show).collect::<Vec<_>>().join(", ");
+    if absent.len() > 5 { format!("{shown} and {} more", absent.len() - 5) } else { shown }
+}
+
+fn show_keys(ids: &[KeyId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn no_key(wanted: &str, directory: &std::path::Path) -> String {
+    match wanted {
+        "" => format!("you have no key in {}", directory.display()),
+        wanted => format!("you have no key `{}`", wanted.escape_debug()),
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

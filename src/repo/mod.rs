@@ -5,6 +5,7 @@
 //! Invariant: bytes are durable before anything names them, names are withdrawn before bytes are
 //! deleted; every change of the catalogue goes through [`Repository::transact`].
 
+mod checkpoints;
 mod config;
 mod content;
 mod counts;
@@ -14,6 +15,7 @@ mod find;
 mod hold;
 mod ingest;
 mod init;
+mod keys;
 mod lock;
 mod maintain;
 mod marks;
@@ -21,6 +23,7 @@ mod nodes;
 mod open;
 pub mod parallel;
 mod place;
+mod presence;
 mod reach;
 mod rebuild;
 mod retain;
@@ -31,6 +34,7 @@ mod survey;
 mod trace;
 mod update;
 
+pub use checkpoints::CheckpointFile;
 pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
@@ -38,12 +42,16 @@ pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
+pub use keys::{
+    KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
+};
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;
 pub use nodes::Nodes;
 pub use open::{Environment, Repository};
 pub use place::Place;
+pub use presence::{Absent, Overlay};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;

@@ -1,6 +1,7 @@
 //! What each change does to the tables.
 
 mod packs;
+mod presence;
 mod provenance;
 mod state;
 
@@ -10,6 +11,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
+use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};
 pub(super) use self::state::refuse_frozen;
 use self::state::refuse_illegal;
@@ -76,6 +78,10 @@ pub(super) async fn perform(
                 for (foreign, version) in pairs {
                     note_import(connection, context, origin, (foreign, version)).await?;
                 }
+            }
+            Change::PresenceChanged { file, old, new } => {
+                let (old, new) = (old.as_ref(), new.as_ref());
+                change_presence(connection, context, file, old, new).await?;
             }
             Change::Undone { .. } => {}
             Change::PacksAdded { .. }

@@ -53,6 +53,24 @@ impl Catalogue {
         }
     }
 
+    /// The number of the last entry of the copy; none if there is no copy with an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] for a copy that is there and cannot be read.
+    pub fn copied_head(&self) -> Result<Option<u64>> {
+        let path = self.journal_copy_path();
+        let io = |doing| {
+            let path = path.clone();
+            move |source| Error::Io { doing, path, source }
+        };
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(io("open"))?,
+        };
+        Ok(last_entry(&mut file).map_err(io("read"))?.map(|entry| entry.number))
+    }
+
     /// Whether the journal holds exactly this entry; nothing is held by every journal.
     fn has_entry(&self, entry: Option<&JournalEntry>) -> Result<bool> {
         match entry {

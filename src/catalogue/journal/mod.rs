@@ -4,8 +4,10 @@
 //! `docs/catalogue.md`, "Journal", is the specification.
 
 mod copy;
+mod verify;
 
 pub use copy::read_copy;
+pub use verify::JournalFilter;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -156,8 +158,9 @@ impl JournalEntry {
         JournalHead { number: self.number, hash: self.hash.clone() }
     }
 
-    /// The opposite of [`JournalEntry::to_line`]; `None` for anything else.
-    fn from_line(line: &str) -> Option<Self> {
+    /// The opposite of [`JournalEntry::to_line`]; `None` for anything else. Whether the entry has
+    /// the hash that it names is not looked at.
+    pub fn from_line(line: &str) -> Option<Self> {
         let line: Line = serde_json::from_str(line).ok()?;
         Some(Self {
             number: line.number,
@@ -230,15 +233,23 @@ async fn range(
     last: u64,
     limit: u64,
 ) -> Result<Vec<JournalEntry>> {
+    rows(connection, first, last, limit).await?.into_iter().map(entry).collect()
+}
+
+async fn rows(
+    connection: &mut SqliteConnection,
+    first: u64,
+    last: u64,
+    limit: u64,
+) -> Result<Vec<Row>> {
     let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let rows: Vec<Row> = sqlx::query_as(sql::journal::RANGE)
+    sqlx::query_as(sql::journal::RANGE)
         .bind(bound(first))
         .bind(bound(last))
         .bind(bound(limit))
         .fetch_all(connection)
         .await
-        .map_err(failed("read the journal"))?;
-    rows.into_iter().map(entry).collect()
+        .map_err(failed("read the journal"))
 }
 
 pub(super) async fn add(connection: &mut SqliteConnection, entry: &JournalEntry) -> Result<()> {
@@ -280,37 +291,5 @@ impl Catalogue {
                 .map_err(failed("read the journal"))
         })?;
         rows.into_iter().map(entry).collect()
-    }
-
-    /// Reads the whole journal and checks that every entry follows from the one before it.
-    ///
-    /// An entry that was changed, taken out, put in or moved is found, up to the last one. That
-    /// the end was cut off shows only against a head that was noted elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// When the journal cannot be read; wrong entries are not errors.
-    pub fn verify_journal(&self) -> Result<JournalReport> {
-        self.snapshot(async |connection| {
-            let entries: i64 = sqlx::query_scalar(sql::journal::COUNT)
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(failed("read the journal"))?;
-            let entries = unsigned("the number of journal entries", entries)?;
-            let mut head = JournalHead::beginning();
-            loop {
-                let page = range(connection, head.number + 1, u64::MAX, PAGE).await?;
-                if page.is_empty() {
-                    return Ok(JournalReport { entries, first_bad: None, head });
-                }
-                for entry in page {
-                    if let Some(problem) = entry.problem_after(&head) {
-                        let first_bad = Some((head.number + 1, problem));
-                        return Ok(JournalReport { entries, first_bad, head });
-                    }
-                    head = entry.head();
-                }
-            }
-        })
     }
 }

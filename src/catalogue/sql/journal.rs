@@ -19,3 +19,12 @@ pub(in crate::catalogue) const BEFORE: &str =
      FROM journal WHERE number < $1 ORDER BY number DESC LIMIT $2";
 
 pub(in crate::catalogue) const COUNT: &str = "SELECT COUNT(*) FROM journal";
+
+/// $1 least time, $2 pattern of the actor or null, $3 action or null, $4 pattern of the subject or
+/// null, $5 limit; newest first.
+pub(in crate::catalogue) const FILTERED: &str =
+    "SELECT number, time, actor, action, subject, detail, previous, hash
+     FROM journal
+     WHERE time >= $1 AND ($2 IS NULL OR actor LIKE $2 ESCAPE '\\')
+       AND ($3 IS NULL OR action = $3) AND ($4 IS NULL OR subject LIKE $4 ESCAPE '\\')
+     ORDER BY number DESC LIMIT $5";

@@ -7,12 +7,13 @@
 pub(super) mod journal;
 pub(super) mod names;
 pub(super) mod packs;
+pub(super) mod presence;
 pub(super) mod records;
 pub(super) mod versions;
 pub(super) mod worktrees;
 
 /// Every table and how to read it whole, in an order that depends on its content only.
-pub(super) const DUMP: [(&str, &str); 17] = [
+pub(super) const DUMP: [(&str, &str); 18] = [
     ("store_root", "SELECT * FROM store_root"),
     ("pack", "SELECT * FROM pack ORDER BY name"),
     ("dataset", "SELECT * FROM dataset ORDER BY name"),
@@ -29,6 +30,7 @@ pub(super) const DUMP: [(&str, &str); 17] = [
     ("derivation", "SELECT * FROM derivation ORDER BY version, number, ordinal"),
     ("consumer", "SELECT * FROM consumer ORDER BY name"),
     ("consumer_use", "SELECT * FROM consumer_use ORDER BY number, ordinal"),
+    ("presence", "SELECT * FROM presence ORDER BY file"),
     ("journal", "SELECT * FROM journal ORDER BY number"),
 ];
 

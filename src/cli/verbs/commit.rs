@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use stemmata::ops::commit::{Commit, CommitOptions, commit};
 
+use super::key::KeyChoice;
 use crate::cli::args::DryRun;
 use crate::cli::text::{count, number, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -20,6 +21,11 @@ pub(crate) struct Args {
     /// Record a version even if nothing has changed
     #[arg(long)]
     allow_empty: bool,
+    /// Sign it
+    #[arg(short = 'S', long)]
+    sign: bool,
+    #[command(flatten)]
+    key: KeyChoice,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -31,6 +37,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         message: args.message.clone().unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
+        signing: args.key.signing(args.sign),
         dry_run,
         ..CommitOptions::default()
     };
@@ -70,5 +77,8 @@ pub(crate) fn show(done: &Commit, out: &mut dyn Write) -> io::Result<()> {
             size(stored.reused_bytes)
         )?;
     }
-    Ok(())
+    match &done.signed_by {
+        Some(key) => writeln!(out, "  signed by key {key}"),
+        None => Ok(()),
+    }
 }

@@ -29,11 +29,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     for problem in &done.failed {
         context.warn(&format!("{}: {}", problem.path, problem.problem));
     }
+    if !done.journaled && !dry_run {
+        context.warn("the store can only be read, so its journal does not say that this was read");
+    }
     context.done("export", &done, |out| {
         let verb = if dry_run { "Would write" } else { "Wrote" };
         let (files, bytes) = (count(done.files, "file"), size(done.bytes));
         let (version, place) = (short(&done.version), done.directory.display());
         writeln!(out, "{verb} {files} ({bytes}) of {version} to {place}")
     })?;
-    Ok(Exit::done_unless(!done.failed.is_empty()))
+    let absent = context.absent(&done.absent);
+    Ok(if done.failed.is_empty() { absent } else { Exit::SOME_FAILED })
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anstyle::AnsiColor;
 use stemmata::model::State;
 use stemmata::ops::log::{LogOptions, VersionInfo, log};
+use stemmata::ops::signature::is_signed;
 
+use super::key;
 use crate::cli::graph::Graph;
 use crate::cli::text::{count, moment, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -29,6 +31,12 @@ pub(crate) struct Args {
     /// Draw how the versions continue each other
     #[arg(long)]
     graph: bool,
+    /// Show who has signed them, and whether their keys are trusted
+    #[arg(long)]
+    show_signature: bool,
+    /// Exit with 12 unless every version shown is signed by a trusted key
+    #[arg(long, requires = "show_signature")]
+    require: bool,
     /// Only versions that have changed these paths
     #[arg(last = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -41,6 +49,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         all: args.all,
         limit: args.limit,
         paths: context.paths(&repository, &args.paths)?,
+        signatures: args.show_signature,
     };
     let seen = log(&repository, &options).map_err(Failure::from)?;
     context.show("log", &seen, |out| {
@@ -56,7 +65,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         }
         Ok(())
     })?;
-    Ok(Exit::DONE)
+    let unsigned = |version: &&VersionInfo| {
+        version.signatures.as_ref().is_some_and(|signatures| !is_signed(signatures))
+    };
+    match seen.versions.iter().filter(unsigned).count() {
+        missing if missing > 0 && args.require => {
+            let versions = count(missing as u64, "version");
+            context.warn(&format!("{versions} not signed by a trusted key"));
+            Ok(Exit::NOT_ALLOWED)
+        }
+        _ => Ok(Exit::DONE),
+    }
 }
 
 /// `(main, tag: v1) [retired]`, coloured; nothing if there is none and the version is active.
@@ -97,6 +116,9 @@ pub(super) fn head(version: &VersionInfo, out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "Author: {}", version.author)?;
     writeln!(out, "Date:   {}", moment(version.time))?;
     writeln!(out, "Files:  {}, {}", count(version.files, "file"), size(version.bytes))?;
+    for signature in version.signatures.iter().flatten() {
+        writeln!(out, "Signed: {}", key::judged(signature))?;
+    }
     writeln!(out)?;
     for line in version.message.lines() {
         writeln!(out, "    {line}")?;

@@ -63,7 +63,9 @@ pub(super) fn text(seen: &Ls, long: bool, out: &mut dyn Write) -> io::Result<()>
     for entry in &seen.entries {
         let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
         if !long {
-            writeln!(out, "{}{slash}", entry.path.show())?;
+            let note = if entry.presence == "present" { "" } else { entry.presence };
+            let space = if note.is_empty() { "" } else { "  " };
+            writeln!(out, "{}{slash}{space}{note}", entry.path.show())?;
             continue;
         }
         let kind = match entry.kind {
@@ -74,7 +76,12 @@ pub(super) fn text(seen: &Ls, long: bool, out: &mut dyn Write) -> io::Result<()>
         };
         let id = entry.file.as_ref().map(short_file).unwrap_or_else(|| "-".into());
         let (size, path) = (size(entry.size), entry.path.show());
-        writeln!(out, "{kind:<4} {size:>10} {id:<12} {path}{slash}")?;
+        write!(out, "{kind:<4} {size:>10} {id:<12} {path}{slash}")?;
+        match (entry.presence, &entry.certificate) {
+            ("present", _) => writeln!(out)?,
+            (word, Some(certificate)) => writeln!(out, "  {word}, certificate {certificate:.16}")?,
+            (word, None) => writeln!(out, "  {word}")?,
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One file for each verb: arguments, one call, rendering.
 
 pub(crate) mod add;
+pub(crate) mod audit;
 pub(crate) mod bisect;
 pub(crate) mod branch;
 pub(crate) mod cat;
@@ -19,6 +20,7 @@ pub(crate) mod gc;
 pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use stemmata::model::{RefKind, RefName};
-use stemmata::ops::refs::{RefChanged, RefInfo, create_tag, delete, list};
+use stemmata::ops::refs::{RefChanged, RefInfo, TagOptions, create_tag, delete, list};
 
 use super::branch::told;
+use super::key::KeyChoice;
 use crate::cli::args::DryRun;
 use crate::cli::text::short;
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -27,6 +28,11 @@ pub(crate) struct Args {
     /// Move the tag if it is there already
     #[arg(short, long)]
     force: bool,
+    /// Sign it
+    #[arg(short, long)]
+    sign: bool,
+    #[command(flatten)]
+    key: KeyChoice,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -59,7 +65,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         delete(&repository, RefKind::Tag, name, true, dry_run)
     } else {
         let revision = args.revision.as_deref().unwrap_or("HEAD");
-        create_tag(&repository, name, revision, args.message.as_deref(), args.force, dry_run)
+        let signing = args.key.signing(args.sign);
+        let (message, force) = (args.message.clone(), args.force);
+        create_tag(&repository, name, revision, &TagOptions { message, force, signing, dry_run })
     };
     let changed = done.map_err(Failure::from)?;
     let tags = list(&repository, RefKind::Tag).map_err(Failure::from)?;

@@ -50,7 +50,7 @@ pub(super) fn reachable(
     let tracer = Tracer::new(repository, &marks, &fault).with_chunks_in(&present);
     let traced = tracer.listings(&roots)?;
     (fsck.checked.nodes, fsck.checked.files) = (traced.nodes, traced.files);
-    fsck.checked.chunks = traced.chunks;
+    (fsck.checked.chunks, fsck.erased) = (traced.chunks, traced.erased);
     progress.end();
     Ok(())
 }

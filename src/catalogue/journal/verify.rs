@@ -1,0 +1,143 @@
+//! Reading the journal through: all of it to check it, or what somebody looks for.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::{JournalEntry, JournalHead, JournalReport, PAGE, Row, entry, rows};
+use crate::catalogue::error::failed;
+use crate::catalogue::read::unsigned;
+use crate::catalogue::{Catalogue, Result, sql};
+use crate::model::Time;
+
+/// How many pages may wait for the thread that checks them.
+const PAGES_AHEAD: usize = 4;
+
+/// Which entries are looked for; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct JournalFilter {
+    /// Not older than this, by the clock of whoever made them.
+    pub since: Option<Time>,
+    /// Text in the name or mail address of who made them.
+    pub actor: Option<String>,
+    /// The verb.
+    pub action: Option<String>,
+    /// Text in what it was done to.
+    pub subject: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+impl Catalogue {
+    /// The entries that a filter lets through, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    pub fn journal_where(&self, filter: &JournalFilter) -> Result<Vec<JournalEntry>> {
+        let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let rows: Vec<Row> = self.run(async |connection| {
+            sqlx::query_as(sql::journal::FILTERED)
+                .bind(filter.since.map_or(i64::MIN, Time::unix))
+                .bind(filter.actor.as_deref().map(containing))
+                .bind(filter.action.clone())
+                .bind(filter.subject.as_deref().map(containing))
+                .bind(bound(filter.limit.unwrap_or(u64::MAX)))
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read the journal"))
+        })?;
+        rows.into_iter().map(entry).collect()
+    }
+
+    /// Reads the whole journal and checks that every entry follows from the one before it.
+    ///
+    /// An entry that was changed, taken out, put in or moved is found, up to the last one. That
+    /// the end was cut off shows only against a head that was noted elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read; wrong entries are not errors.
+    pub fn verify_journal(&self) -> Result<JournalReport> {
+        self.check_journal(&mut |_| ())
+    }
+
+    /// As [`Catalogue::verify_journal`], and hands every sound entry up to the first wrong one to
+    /// `each`, in order. Reading and checking go on side by side.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalogue::verify_journal`].
+    pub fn check_journal(
+        &self,
+        each: &mut (dyn FnMut(&JournalEntry) + Send),
+    ) -> Result<JournalReport> {
+        let (send, pages) = sync_channel::<Vec<Row>>(PAGES_AHEAD);
+        std::thread::scope(|scope| {
+            let checker = scope.spawn(move || follow(&pages, each));
+            let counted = self.snapshot(async |connection| {
+                let count: i64 = sqlx::query_scalar(sql::journal::COUNT)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(failed("read the journal"))?;
+                let mut next = 1;
+                loop {
+                    let page = rows(connection, next, u64::MAX, PAGE).await?;
+                    let Some((last, ..)) = page.last() else { return Ok(count) };
+                    next = unsigned("journal.number", *last)? + 1;
+                    // The checker has gone once it has found what is wrong.
+                    if send.send(page).is_err() {
+                        return Ok(count);
+                    }
+                }
+            });
+            drop(send);
+            let checked = checker.join();
+            let entries = unsigned("the number of journal entries", counted?)?;
+            let (head, mut first_bad) =
+                checked.unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+            if first_bad.is_none() && entries != head.number {
+                let problem = "a row has a number that no entry can have".to_owned();
+                first_bad = Some((head.number + 1, problem));
+            }
+            Ok(JournalReport { entries, first_bad, head })
+        })
+    }
+}
+
+/// The last sound entry, and the first that is not.
+fn follow(
+    pages: &Receiver<Vec<Row>>,
+    each: &mut (dyn FnMut(&JournalEntry) + Send),
+) -> (JournalHead, Option<(u64, String)>) {
+    let mut head = JournalHead::beginning();
+    for row in pages.iter().flatten() {
+        let problem = match entry(row) {
+            Err(error) => Some(error.to_string()),
+            Ok(entry) => match entry.problem_after(&head) {
+                Some(problem) => Some(problem),
+                None => {
+                    each(&entry);
+                    head = JournalHead { number: entry.number, hash: entry.hash };
+                    None
+                }
+            },
+        };
+        if let Some(problem) = problem {
+            let first_bad = Some((head.number + 1, problem));
+            return (head, first_bad);
+        }
+    }
+    (head, None)
+}
+
+/// A pattern that fits every text in which `text` stands.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

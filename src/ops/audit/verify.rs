@@ -1,0 +1,273 @@
+//! Whether the journal is whole: its chain, and every checkpoint that is known of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Result;
+use crate::catalogue::{JournalReport, RecordFilter};
+use crate::model::RecordKind;
+use crate::repo::{KeyRole, Repository, TrustedKey, trusted_keys};
+use crate::sign::checkpoint::Checkpoint;
+use crate::sign::tlog::{self, Hash, Tree};
+use crate::sign::{self, KeyId, PublicKey, note};
+
+/// What to hold against the journal besides what lies beside it.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// Checkpoints from elsewhere: where each comes from, and the signed note.
+    pub checkpoints: Vec<(String, String)>,
+    /// Keys that count as trusted, whatever the store says.
+    pub keys: Vec<PublicKey>,
+}
+
+/// What holding a checkpoint against the journal has shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckpointStatus {
+    /// Where it comes from.
+    pub place: String,
+    /// How long the journal was.
+    pub size: Option<u64>,
+    /// The key that has signed it, if it is a known one.
+    pub key: Option<KeyId>,
+    /// Whether that key is trusted as custodian, or was named.
+    pub trusted: bool,
+    /// Whether the journal is what it says.
+    pub ok: bool,
+    /// Why not.
+    pub problem: Option<String>,
+}
+
+/// What reading the whole journal has shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditReport {
+    /// How many entries there are.
+    pub entries: u64,
+    /// Whether every entry follows from the one before it, and every checkpoint holds.
+    pub ok: bool,
+    /// The number of the first entry that is wrong or missing.
+    pub first_bad: Option<u64>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+    /// The hash of the last sound entry.
+    pub head: String,
+    /// Its number.
+    pub head_number: u64,
+    /// The name of this journal in checkpoints.
+    pub origin: String,
+    /// Every checkpoint that was looked at.
+    pub checkpoints: Vec<CheckpointStatus>,
+}
+
+/// A checkpoint that was read.
+struct Known {
+    place: String,
+    note: String,
+    says: sign::Result<Checkpoint>,
+    given: bool,
+}
+
+/// What reading the journal through gives.
+pub(super) struct Walked {
+    pub(super) report: JournalReport,
+    pub(super) origin: String,
+    /// The root over the first so many entries, for the sizes that were asked for.
+    pub(super) roots: BTreeMap<u64, Hash>,
+}
+
+/// Checks the journal, and holds every checkpoint against it: those given, those in files beside the
+/// catalogue, and those recorded.
+///
+/// A checkpoint that contradicts the journal counts whoever has signed it, for who cuts the journal's
+/// end may have cut off the trust in its key; one that was given counts only if its key is trusted.
+///
+/// # Errors
+///
+/// What keeps the journal from being read; what is wrong with it is no error.
+pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditReport> {
+    let copied = repository.catalogue.copied_head()?;
+    let known = checkpoints(repository, options)?;
+    let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
+    let walked = walk(repository, sizes, &mut |_| ())?;
+    // Without its tables nobody is trusted; the chain and the roots are compared all the same.
+    let trusted = trusted_keys(&repository.catalogue)?;
+    let judge = Judge { trusted: &trusted, named: &options.keys, walked: &walked };
+    let (mut checkpoints, mut refuted) = (Vec::new(), Vec::new());
+    for known in known {
+        let says = known.says.as_ref().ok().map(|says| says.size);
+        let (status, contradicts) = judge.status(known);
+        refuted.extend(says.filter(|_| contradicts));
+        checkpoints.push(status);
+    }
+    let Walked { report, origin, .. } = walked;
+    let mut first_bad = report.first_bad;
+    if let Some(bad) =
+        lost(&checkpoints, &refuted, report.head.number).filter(|_| first_bad.is_none())
+    {
+        first_bad = Some(bad);
+    }
+    if let Some(copied) =
+        copied.filter(|copied| *copied > report.head.number && first_bad.is_none())
+    {
+        let problem = format!("it is missing; the copy of the journal goes on to entry {copied}");
+        first_bad = Some((report.head.number + 1, problem));
+    }
+    let ok = first_bad.is_none() && checkpoints.iter().all(|one| one.ok);
+    let (first_bad, problem) = first_bad.unzip();
+    Ok(AuditReport {
+        entries: report.entries,
+        ok,
+        first_bad,
+        problem,
+        head: report.head.hash,
+        head_number: report.head.number,
+        origin,
+        checkpoints,
+    })
+}
+
+/// The first entry that is not what was signed, as far as checkpoints tell: all before the last one
+/// that holds are, and one up to the first that does not is not.
+fn lost(checkpoints: &[CheckpointStatus], refuted: &[u64], head: u64) -> Option<(u64, String)> {
+    let size = refuted.iter().copied().min()?;
+    if size > head {
+        let text = format!("it is missing; a checkpoint was made when there were {size} entries");
+        return Some((head + 1, text));
+    }
+    let held = checkpoints.iter().filter(|one| one.ok).filter_map(|one| one.size);
+    let first = held.filter(|held| *held < size).max().unwrap_or(0) + 1;
+    let text = format!("it or one up to {size} is not the entry that was signed");
+    Some((first, text))
+}
+
+/// Reads the journal through, and takes the roots over the first `sizes` entries.
+pub(super) fn walk(
+    repository: &Repository,
+    sizes: impl IntoIterator<Item = u64>,
+    each: &mut (dyn FnMut(Hash) + Send),
+) -> Result<Walked> {
+    let mut tree = Tree::default();
+    let mut roots: BTreeMap<u64, Hash> = BTreeMap::new();
+    let mut wanted: Vec<u64> = sizes.into_iter().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut wanted = wanted.into_iter().peekable();
+    while let Some(empty) = wanted.next_if(|size| *size == 0) {
+        roots.insert(empty, tree.root());
+    }
+    let mut origin = String::new();
+    let report = repository.catalogue.check_journal(&mut |entry| {
+        if entry.number == 1 {
+            origin = origin_of(&entry.hash);
+        }
+        let leaf = tlog::leaf(&bytes_of(&entry.hash));
+        each(leaf);
+        tree.push(leaf);
+        if let Some(size) = wanted.next_if(|size| *size == tree.size()) {
+            roots.insert(size, tree.root());
+        }
+    })?;
+    roots.insert(tree.size(), tree.root());
+    Ok(Walked { report, origin, roots })
+}
+
+/// The name of a journal in checkpoints: no other journal has this first entry.
+fn origin_of(first_hash: &str) -> String {
+    format!("stem-journal/{}", first_hash.get(..32).unwrap_or(first_hash))
+}
+
+/// The 32 bytes that a hash of an entry stands for. A sound entry has nothing else.
+pub(super) fn bytes_of(hash: &str) -> Hash {
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(hash.as_bytes().chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0) as u8;
+        *byte = digit(pair[0]) << 4 | digit(pair[1]);
+    }
+    bytes
+}
+
+/// Every checkpoint there is, each once.
+fn checkpoints(repository: &Repository, options: &VerifyOptions) -> Result<Vec<Known>> {
+    let mut known: Vec<Known> = Vec::new();
+    let mut add = |place: String, text: String, given: bool| {
+        if known.iter().all(|one| one.note != text) {
+            let says = note::peek(&text).and_then(Checkpoint::from_text);
+            known.push(Known { place, note: text, says, given });
+        }
+    };
+    for (place, text) in &options.checkpoints {
+        add(place.clone(), text.clone(), true);
+    }
+    for file in repository.place.list_checkpoints()? {
+        add(file.path.display().to_string(), file.note, false);
+    }
+    let filter = RecordFilter { kind: Some(RecordKind::Checkpoint), ..RecordFilter::default() };
+    for row in repository.catalogue.records(&filter)? {
+        add(format!("entry {}", row.number), row.record.text.unwrap_or_default(), false);
+    }
+    Ok(known)
+}
+
+struct Judge<'a> {
+    trusted: &'a [TrustedKey],
+    named: &'a [PublicKey],
+    walked: &'a Walked,
+}
+
+impl Judge<'_> {
+    /// What a checkpoint is worth, and whether the journal is not what it says.
+    fn status(&self, known: Known) -> (CheckpointStatus, bool) {
+        let mut status = CheckpointStatus {
+            place: known.place,
+            size: known.says.as_ref().ok().map(|says| says.size),
+            key: None,
+            trusted: false,
+            ok: false,
+            problem: None,
+        };
+        let keys: Vec<_> =
+            self.named.iter().copied().chain(self.trusted.iter().map(|key| key.public)).collect();
+        let signed = match Checkpoint::open(&known.note, &keys) {
+            Ok((_, signers)) => {
+                let trusted = signers.iter().find(|key| self.trusts(key));
+                status.trusted = trusted.is_some();
+                status.key = trusted.or(signers.first()).map(PublicKey::id);
+                Ok(())
+            }
+            // Nobody known has signed it; what it says is compared all the same.
+            Err(sign::Error::TooFew { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        let holds = known.says.map_err(|error| error.to_string());
+        let holds = holds.and_then(|says| self.compare(&says));
+        let contradicts = signed.is_ok() && status.size.is_some() && holds.is_err();
+        status.problem = signed.and(holds).err();
+        if known.given && !status.trusted && status.problem.is_none() {
+            status.problem = Some("no key that is trusted as custodian has signed it".into());
+        }
+        status.ok = status.problem.is_none();
+        (status, contradicts)
+    }
+
+    fn trusts(&self, key: &PublicKey) -> bool {
+        let custodian = |known: &&TrustedKey| {
+            known.public == *key
+                && known.revoked.is_none()
+                && known.roles.contains(&KeyRole::Custodian)
+        };
+        self.named.contains(key) || self.trusted.iter().find(custodian).is_some()
+    }
+
+    /// Whether the journal is what a checkpoint says.
+    fn compare(&self, says: &Checkpoint) -> Result<(), String> {
+        let head = self.walked.report.head.number;
+        if says.origin != self.walked.origin && head > 0 {
+            return Err(format!("it is of another journal, {}", says.origin.escape_debug()));
+        }
+        match self.walked.roots.get(&says.size) {
+            Some(root) if *root == says.root => Ok(()),
+            Some(_) => Err("the journal's first entries are not those that were signed".into()),
+            None => Err(format!("the journal has only {head} sound entries")),
+        }
+    }
+}
