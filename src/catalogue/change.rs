@@ -30,7 +30,8 @@ pub struct Changeset {
     pub after: Option<u64>,
     /// In this order.
     pub changes: Vec<Change>,
-    /// The records of every version that [`Change::VersionAdded`] names. They are objects of the
+    /// The records of every version that [`Change::VersionAdded`] and
+    /// [`Change::VersionRestored`] name. They are objects of the
     /// store, so the journal names them only.
     pub versions: Vec<(VersionId, Version)>,
 }
@@ -106,6 +107,16 @@ pub enum Change {
         /// The dataset that it was made in; entries of the first release do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dataset: Option<DatasetName>,
+    },
+    /// A version that comes back from an archive; its objects are durable. Twice is as once.
+    VersionRestored {
+        /// Its id.
+        version: VersionId,
+        /// The dataset that it comes back to.
+        dataset: DatasetName,
+        /// Parents that need not be known here: history ends before them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        absent: Vec<VersionId>,
     },
     /// Something was learnt or decided later. Nothing takes it back but another record.
     Recorded {

@@ -127,6 +127,7 @@ verbs! {
 
     Fsck => fsck,
     Gc => gc,
+    Archive => archive,
     Classify => classify,
     Hold => hold,
     State => state,

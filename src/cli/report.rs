@@ -213,6 +213,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             "held",
             "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
         ),
+        E::BadArchive { .. } => told(
+            Exit::DAMAGED,
+            "bad_archive",
+            "`stem archive verify` lists everything that is wrong",
+        ),
         E::NoTarget(_) => told(
             Exit::NOT_FOUND,
             "no_target",

@@ -88,6 +88,14 @@ pub enum Error {
         /// The holds on it.
         holds: Vec<Hold>,
     },
+    /// An archive that is damaged, or not what it should be.
+    #[error("the archive {} is not good: {}", place.display(), list_words(problems))]
+    BadArchive {
+        /// Where it lies.
+        place: std::path::PathBuf,
+        /// What is wrong.
+        problems: Vec<String>,
+    },
     /// Nothing of that name.
     #[error("{0}")]
     NoTarget(String),
@@ -134,6 +142,10 @@ fn have(number: usize) -> &'static str {
 fn show_names(names: &[RefName]) -> String {
     let shown = names.iter().take(5).map(|name| format!("`{name}`"));
     join(shown.collect(), names.len())
+}
+
+fn list_words(words: &[String]) -> String {
+    join(words.iter().take(5).cloned().collect(), words.len())
 }
 
 fn show_holds(holds: &[Hold]) -> String {

@@ -5,6 +5,7 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
+pub mod archive;
 pub mod audit;
 pub mod bisect;
 pub mod cat;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::target::Target;
 use super::{Error, Result};
 use crate::catalogue::{Change, Head, RecordFilter, RecordRow};
-use crate::model::{DatasetName, RecordKind, State, Time, VersionId};
+use crate::model::{DatasetName, Record, RecordKind, State, Time, VersionId};
 use crate::repo::{Repository, Transaction};
 
 /// What is known of a state.
@@ -161,6 +161,14 @@ pub fn set(repository: &Repository, target: &str, to: &Move) -> Result<StateInfo
     enter(repository, &target, to)
 }
 
+/// The record that says that `target` is in a state.
+pub(super) fn record_of(target: &Target, state: State, reason: &str) -> Record {
+    let mut record = target.record(RecordKind::State);
+    record.name = Some(state.as_str().to_owned());
+    record.text = Some(reason.to_owned());
+    record
+}
+
 /// As [`set`], for every state.
 pub(super) fn enter(repository: &Repository, target: &Target, to: &Move) -> Result<StateInfo> {
     if to.reason.trim().is_empty() {
@@ -178,9 +186,7 @@ pub(super) fn enter(repository: &Repository, target: &Target, to: &Move) -> Resu
         }
         None => None,
     };
-    let mut record = target.record(RecordKind::State);
-    record.name = Some(to.state.as_str().to_owned());
-    record.text = Some(to.reason.clone());
+    let mut record = record_of(target, to.state, &to.reason);
     if let Some(successor) = &successor {
         record.body.insert("successor".into(), Value::String(successor.clone()));
     }

@@ -61,7 +61,7 @@ impl Named {
 
     fn change(&mut self, change: &Change) {
         match change {
-            Change::VersionAdded { version, .. } => {
+            Change::VersionAdded { version, .. } | Change::VersionRestored { version, .. } => {
                 self.versions.insert(*version);
             }
             Change::RefMoved { old, new, .. } => {

@@ -68,7 +68,10 @@ pub(super) async fn perform(
                 change_names(connection, context, ordinal, change).await?;
             }
             Change::VersionAdded { version, dataset } => {
-                add_version(connection, context, version, dataset.as_ref()).await?;
+                add_version(connection, context, version, dataset.as_ref(), &[]).await?;
+            }
+            Change::VersionRestored { version, dataset, absent } => {
+                add_version(connection, context, version, Some(dataset), absent).await?;
             }
             Change::Recorded { record } => {
                 add_record(connection, context, ordinal, record).await?;
@@ -338,14 +341,21 @@ async fn add_version(
     context: &Context<'_>,
     id: &VersionId,
     dataset: Option<&DatasetName>,
+    absent: &[VersionId],
 ) -> Result<()> {
     let Some(version) = context.versions.get(id) else {
         let left_out = context.forgotten_later(id);
         return if left_out { Ok(()) } else { Err(Error::NoRecord { version: *id }) };
     };
     let mut parents = 0;
-    for parent in &version.parents {
-        parents = parents.max(known_generation(connection, parent).await?);
+    let mut known = Vec::new();
+    for (ordinal, parent) in (0_i64..).zip(&version.parents) {
+        match generation(connection, parent).await? {
+            Some(generation) => parents = parents.max(generation),
+            None if absent.contains(parent) => continue,
+            None => return Err(Error::Unknown { what: format!("version {parent}") }),
+        }
+        known.push((ordinal, parent));
     }
     let query = sqlx::query(sql::versions::ADD)
         .bind(id.to_hex())
@@ -362,7 +372,7 @@ async fn add_version(
     if changed(connection, "add a version", query).await? == 0 {
         return Ok(());
     }
-    for (ordinal, parent) in (0_i64..).zip(&version.parents) {
+    for (ordinal, parent) in known {
         let query = sqlx::query(sql::versions::ADD_PARENT)
             .bind(id.to_hex())
             .bind(ordinal)

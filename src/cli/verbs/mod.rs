@@ -1,6 +1,7 @@
 //! One file for each verb: arguments, one call, rendering.
 
 pub(crate) mod add;
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod bisect;
 pub(crate) mod branch;
