@@ -23,7 +23,7 @@ pub use self::restore::{Restored, restore};
 pub use self::verify::{Verified, verify};
 use super::{Error, Result};
 use crate::bag::{Digests, Draft, Sealed};
-use crate::catalogue::Change;
+use crate::catalogue::{Change, RecordFilter};
 use crate::format::frame::Key;
 use crate::model::{DatasetName, Entry, FileRef, Mode, Record, RecordKind, RepoPath, VersionId};
 use crate::repo::{self, Repository, Transaction, extract};
@@ -121,13 +121,36 @@ pub fn create(
             Err(_) => Ok(done),
         };
     }
-    let sealed = write(repository, &about, &listed, place)?;
-    let read_back = verify(&sealed.place, repository.threads(), &*repository.environment.progress)?;
+    let sealed = match unrecorded(repository, &done)? {
+        Some(sealed) => sealed,
+        None => write(repository, &about, &listed, place)?.place,
+    };
+    let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
     read_back.refuse_problems()?;
     done.place.clone_from(&read_back.place);
-    done.digest = Some(sealed.digest.clone());
+    done.digest = Some(read_back.digest.clone());
     receipt(repository, "made", &done, Vec::new())?;
     Ok(done)
+}
+
+/// Where the archive lies, if it is there already and only the record of it is missing, because the
+/// command was stopped just before that.
+fn unrecorded(repository: &Repository, done: &Archived) -> Result<Option<PathBuf>> {
+    let Ok(place) = done.place.canonicalize() else { return Ok(None) };
+    let about = std::fs::read(place.join(ABOUT)).unwrap_or_default();
+    let about = serde_json::from_slice::<About>(&about).ok();
+    if about.is_none_or(|about| about.version != done.version || about.dataset != done.dataset) {
+        return Ok(None);
+    }
+    let filter = RecordFilter {
+        kind: Some(RecordKind::Archive),
+        version: Some(done.version),
+        ..RecordFilter::default()
+    };
+    let here = Value::from(place.to_string_lossy());
+    let told = repository.catalogue.records(&filter)?;
+    let told = told.iter().any(|row| row.record.body.get("place") == Some(&here));
+    Ok(if told { None } else { Some(place) })
 }
 
 /// Writes the bag.

@@ -180,7 +180,12 @@ impl Plan<'_> {
             digest: Some(digest.to_owned()),
             dry_run: false,
         };
-        changes.push(Change::Recorded { record: receipt_of("restored", &archive, repository) });
+        let mut record = receipt_of("restored", &archive, repository);
+        if !absent.is_empty() {
+            let ids = absent.iter().map(|id| id.to_hex().into()).collect();
+            record.body.insert("absent".into(), serde_json::Value::Array(ids));
+        }
+        changes.push(Change::Recorded { record });
         Ok((changes, name.map(|(_, name)| name).into_iter().collect()))
     }
 
@@ -211,13 +216,11 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Whether a branch or tag of any dataset leads to the version.
+    /// Whether a branch or tag of the dataset leads to the version.
     fn is_named(&self) -> Result<bool> {
-        if !self.known {
-            return Ok(false);
-        }
         let version = self.contents.about.version;
-        for row in self.repository.catalogue.all_refs()? {
+        let refs = self.repository.catalogue.all_refs()?.into_iter();
+        for row in refs.filter(|row| self.known && row.dataset == self.dataset) {
             if self.repository.catalogue.is_ancestor(&version, &row.version)? {
                 return Ok(true);
             }
