@@ -1,6 +1,10 @@
 //! Archives: others can read them, every damage is named, and what comes back is what went in.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should stop"
+)]
 
 #[path = "keep/place.rs"]
 mod place;
@@ -248,8 +252,10 @@ fn what_was_dropped_is_gone_here_and_comes_back_whole() {
     assert!(String::from_utf8_lossy(&gone.stderr).contains("archive restore"));
     assert_eq!(place.ok(&["cat", "main~1:a.csv"]), "id\n1\n2\n");
     let (_, log) = place.json(&["log", "-n", "1"]);
-    assert_eq!((&log["versions"][0]["state"], &log["versions"][0]["version"]),
-        (&"archived".into(), &version.as_str().into()));
+    assert_eq!(
+        (&log["versions"][0]["state"], &log["versions"][0]["version"]),
+        (&"archived".into(), &version.as_str().into())
+    );
     place.ok(&["archive", "restore", bag]);
     assert_eq!(place.ok(&["cat", "main:a.csv"]), "id\n1\n2\n3\n");
     assert_eq!(place.json(&["state", "show", "main"]).1["state"], "retired");

@@ -140,10 +140,9 @@ impl Checked {
         }
         let info = fs::read_to_string(root.join("bag-info.txt")).unwrap_or_default();
         let oxum = info.lines().find_map(|line| line.strip_prefix("Payload-Oxum: "));
-        if oxum != Some(&format!("{}.{}", self.bytes, self.files)) {
-            let is =
-                format!("does not say the payload's {} bytes in {} files", self.bytes, self.files);
-            self.tell("bag-info.txt", &is);
+        let is = format!("{}.{}", self.bytes, self.files);
+        if oxum != Some(&is) {
+            self.tell("bag-info.txt", &format!("says another size than the payload's {is}"));
         }
     }
 }

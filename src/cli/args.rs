@@ -131,6 +131,7 @@ verbs! {
     Classify => classify,
     Hold => hold,
     State => state,
+    Retention => retention,
     Doctor => doctor,
     Config => config,
     Tour => tour,

@@ -208,11 +208,17 @@ fn tell_ops(error: &ops::Error) -> Told {
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
-        E::Held { .. } => told(
-            Exit::UNSAVED,
-            "held",
-            "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
-        ),
+        E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
+            tell_kept(error)
+        }
+        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+    }
+}
+
+/// Of holds, dates and archives.
+fn tell_kept(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
         E::BadArchive { .. } => told(
             Exit::DAMAGED,
             "bad_archive",
@@ -225,9 +231,13 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::NoHold(_) => told(Exit::NOT_FOUND, "no_hold", "`stem hold list` shows those in force"),
         E::Retention(_) => {
-            told(Exit::UNSAVED, "retention", "`stem classify --list` shows what was decided")
+            told(Exit::HELD, "retention", "`stem classify --list` shows what was decided")
         }
-        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+        _ => told(
+            Exit::HELD,
+            "held",
+            "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::Result;
+use super::gc::{Amount, GcOptions, gc};
 use crate::catalogue::VersionRow;
 use crate::model::VersionId;
 use crate::repo::{Reach, Repository};
@@ -28,6 +29,9 @@ pub struct Du {
     pub objects: u64,
     /// How many packs they lie in.
     pub packs: u64,
+    /// What `gc` would remove now, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reclaimable: Option<Amount>,
 }
 
 /// Measures one version, or all versions of the store.
@@ -55,6 +59,15 @@ pub fn du(repository: &Repository, revision: Option<&str>) -> Result<Du> {
             sum(repository, None, &all, &once, &again)
         }
     }
+}
+
+/// What `gc` with this grace would remove: its own dry run, so the two agree to the byte.
+///
+/// # Errors
+///
+/// As [`gc`].
+pub fn reclaimable(repository: &Repository, grace_seconds: u64) -> Result<Amount> {
+    Ok(gc(repository, &GcOptions { grace_seconds, dry_run: true })?.removed)
 }
 
 /// For each of `versions`, the stored bytes that no other version of the store needs.
@@ -104,6 +117,7 @@ fn sum(
         shared_bytes: 0,
         objects: 0,
         packs: 0,
+        reclaimable: None,
     };
     let mut counted = HashSet::new();
     for pack in repository.store.packs() {

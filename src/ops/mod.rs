@@ -33,6 +33,7 @@ pub mod refs;
 pub mod remove;
 pub mod reset;
 pub mod restore;
+pub mod retention;
 pub mod rollback;
 pub mod show;
 pub mod sides;

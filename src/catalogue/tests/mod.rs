@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::model::{
     Author, DataRef, DatasetName, Derivation, FileId, ManifestId, Metric, PackName, Presence,
-    Provenance, Record, RecordKind, RefKind, RefName, Source, Step, Time, Version, VersionId,
+    Provenance, Record, RecordKind, RefKind, RefName, Source, State, Step, Time, Version,
+    VersionId,
 };
 
 /// A catalogue of its own.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use stemmata::model::{DatasetName, Progress};
+use stemmata::model::{DatasetName, Progress, RepoPath};
 use stemmata::ops::archive::{
     Archived, Dropped, Restored, Verified, create, leave, restore, verify,
 };
@@ -128,7 +128,8 @@ fn created(done: &Archived, out: &mut dyn Write) -> io::Result<()> {
 
 fn verified(seen: &Verified, out: &mut dyn Write) -> io::Result<()> {
     for one in &seen.problems {
-        writeln!(out, "{}: {}", one.path.escape_debug(), one.problem.escape_debug())?;
+        let show = |text: &str| RepoPath::show_bytes(text.as_bytes());
+        writeln!(out, "{}: {}", show(&one.path), show(&one.problem))?;
     }
     let (files, bytes) = (count(seen.files, "file"), size(seen.bytes));
     match (&seen.version, seen.ok) {

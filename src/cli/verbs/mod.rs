@@ -30,6 +30,7 @@ pub(crate) mod mv;
 pub(crate) mod reflog;
 pub(crate) mod reset;
 pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod revert;
 pub(crate) mod rm;
 pub(crate) mod rollback;

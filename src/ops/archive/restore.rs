@@ -14,9 +14,9 @@ use crate::model::{
     DatasetName, Entry, FileId, FileRef, Mode, Presence, RefKind, RefName, RepoPath, State,
     VersionId,
 };
+use crate::ops::Result;
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
-use crate::ops::Result;
 use crate::repo::{self, Absent, Repository, Session, Transaction, Wanted, ingest, ingest_bytes};
 use crate::worktree::Root;
 

@@ -90,7 +90,8 @@ fn cut_parents(repository: &Repository) -> repo::Result<HashMap<VersionId, HashS
     let mut cut: HashMap<VersionId, HashSet<VersionId>> = HashMap::new();
     for row in repository.catalogue.records(&filter)? {
         let absent = row.record.body.get("absent").and_then(serde_json::Value::as_array);
-        let ids = absent.into_iter().flatten().filter_map(|id| id.as_str()?.parse::<VersionId>().ok());
+        let ids =
+            absent.into_iter().flatten().filter_map(|id| id.as_str()?.parse::<VersionId>().ok());
         if let Some(version) = row.record.version {
             cut.entry(version).or_default().extend(ids);
         }
