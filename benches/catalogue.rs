@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use stemmata::catalogue::{Catalogue, Change, Changeset};
+use stemmata::catalogue::{Catalogue, Change, Changeset, JournalEntry};
 use stemmata::model::{Author, ManifestId, Provenance, RefKind, Time, Version, VersionId};
+use stemmata::sign::tlog::{Tree, leaf};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -19,7 +20,8 @@ fn main() -> Outcome<()> {
     })?;
     drop(catalogue);
     report("open, root and one branch, close", 200, |_| open_and_read(&path))?;
-    long_history(directory.path())
+    long_history(directory.path())?;
+    long_journal(directory.path())
 }
 
 fn report(what: &str, times: u32, mut work: impl FnMut(u32) -> Outcome<()>) -> Outcome<()> {
@@ -128,6 +130,43 @@ fn long_history(directory: &Path) -> Outcome<()> {
     let entries = catalogue.verify_journal()?.entries;
     report(&format!("verify {entries} entries of the journal"), 5, |_| {
         assert!(catalogue.verify_journal()?.is_ok());
+        Ok(())
+    })
+}
+
+/// 200,000 entries like those of small commits: what `stem audit verify` takes for them.
+fn long_journal(directory: &Path) -> Outcome<()> {
+    let catalogue = Catalogue::create(&directory.join("journal.db"))?;
+    let mut entries: Vec<JournalEntry> = Vec::new();
+    for number in 1..=200_000 {
+        let previous = entries.last().map_or_else(|| "0".repeat(64), |entry| entry.hash.clone());
+        let change = Change::PacksDropped { packs: Vec::new() };
+        let detail = serde_json::json!({
+            "changes": [change], "message": "x".repeat(600), "session_epoch": number,
+        });
+        let mut entry = JournalEntry {
+            number,
+            time: Time::from_unix(1_795_443_000)?,
+            actor: ada().to_string(),
+            action: "commit".into(),
+            subject: "corpus:main".into(),
+            detail: detail.to_string(),
+            previous,
+            hash: String::new(),
+        };
+        entry.hash = entry.computed_hash();
+        entries.push(entry);
+    }
+    catalogue.replay(&entries, |_| Err::<Version, _>("no such object"))?;
+    report("200,000 entries: verify the chain", 5, |_| {
+        assert!(catalogue.verify_journal()?.is_ok());
+        Ok(())
+    })?;
+    report("200,000 entries: verify the chain, and the tree over it", 5, |_| {
+        let mut tree = Tree::default();
+        let report =
+            catalogue.check_journal(&mut |entry| tree.push(leaf(entry.hash.as_bytes())))?;
+        assert!(report.is_ok() && tree.size() == 200_000);
         Ok(())
     })
 }

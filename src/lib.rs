@@ -5,6 +5,9 @@
 //! `model` (nouns), `chunk` (where to cut), `format` (values ↔ bytes) and `sign` (keys), then `store`,
 //! `catalogue`, `worktree`, `git` and `bag` (the outside world), `repo` (one opened repository) and
 //! `ops` (one file per thing a user can do).
+//! `model` (nouns), `chunk` (where to cut) and `format` (values ↔ bytes), then `store`,
+//! `catalogue`, `worktree`, `git` (the outside world) and `table` (records), `repo` (one opened
+//! repository) and `ops` (one file per thing a user can do).
 
 pub mod bag;
 pub mod catalogue;
@@ -16,4 +19,5 @@ pub mod ops;
 pub mod repo;
 pub mod sign;
 pub mod store;
+pub mod table;
 pub mod worktree;

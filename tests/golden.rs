@@ -1,7 +1,7 @@
 //! Every verb as a user sees it: `tests/golden/*.txt` hold commands and what they print.
 //!
 //! A line `$ command` is run by `bash` in an empty directory of the file's own, with `stem` on the
-//! path, a fixed author and a fixed clock; what follows is what it prints (stderr after stdout), and
+//! path, a fixed author and a fixed clock, the fixtures in `$FIXTURES`; what follows is what it prints (stderr after stdout), and
 //! `[n]` its exit code if it is not 0. `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew:
 //! read the difference before you commit it.
 
@@ -40,6 +40,7 @@ fn run(command: &str, directory: &Path, now: &mut String) {
         .env_clear()
         .env("PATH", path)
         .env("HOME", directory)
+        .env("FIXTURES", Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"))
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("STEM_AUTHOR", AUTHOR)
         .env("SOURCE_DATE_EPOCH", CLOCK)

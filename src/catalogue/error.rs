@@ -237,6 +237,18 @@ pub enum Error {
         /// The kind.
         kind: &'static str,
     },
+    /// A question in SQL that is none, or that the database does not understand.
+    #[error("{problem}")]
+    BadQuestion {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The answer to a question took longer than it was given.
+    #[error("no answer within {seconds} s")]
+    TooSlow {
+        /// How long it was given.
+        seconds: u64,
+    },
     /// A version that the journal names could not be read.
     #[error("cannot read version {version} (committed {time})")]
     Loading {

@@ -5,7 +5,9 @@
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use super::{Catalogue, Error, Result, VersionRow};
+use super::error::failed;
+use super::read::parsed;
+use super::{Catalogue, Error, Result, VersionRow, sql};
 use crate::model::{Time, VersionId};
 
 /// How many generations are fetched at once after the first few.
@@ -103,6 +105,24 @@ struct Paint {
     stale: bool,
 }
 
+/// A version, as far as its place in a log depends on it.
+struct Line {
+    time: i64,
+    generation: u64,
+    parents: Vec<VersionId>,
+}
+
+/// Reads a line of [`sql::versions::ANCESTOR_LINES`].
+fn line(text: &str) -> Result<(VersionId, Line)> {
+    let mut words = text.split(' ');
+    let mut next = || words.next().unwrap_or_default();
+    let id = parsed("version.id", next())?;
+    let time = parsed("version.time", next())?;
+    let generation = parsed("version.generation", next())?;
+    let parents = words.map(|id| parsed("version_parent.parent", id)).collect::<Result<_>>()?;
+    Ok((id, Line { time, generation, parents }))
+}
+
 impl Catalogue {
     /// These versions and all of their ancestors, each once, the newest first.
     ///
@@ -121,6 +141,48 @@ impl Catalogue {
         };
         history.enqueue(heads)?;
         Ok(history)
+    }
+
+    /// The ids of [`Catalogue::history`], in the same order, at once: for who needs few of the
+    /// rows and cannot say which before the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] if one of the versions is not known.
+    pub fn history_ids(&self, heads: &[VersionId]) -> Result<Vec<VersionId>> {
+        let ids: Vec<String> = heads.iter().map(VersionId::to_hex).collect();
+        let ids = serde_json::Value::from(ids).to_string();
+        let text: String = self.run(async |connection| {
+            sqlx::query_scalar(sql::versions::ANCESTOR_LINES)
+                .bind(ids)
+                .fetch_one(connection)
+                .await
+                .map_err(failed("read the history"))
+        })?;
+        let mut lines: HashMap<VersionId, Line> = HashMap::new();
+        for text in text.lines() {
+            let (id, line) = line(text)?;
+            lines.insert(id, line);
+        }
+        let mut queue = BinaryHeap::new();
+        let mut seen: HashSet<VersionId> = HashSet::new();
+        let mut enqueue = |queue: &mut BinaryHeap<_>, ids: &[VersionId]| -> Result<()> {
+            for id in ids.iter().filter(|id| seen.insert(**id)) {
+                let unknown = || Error::Unknown { what: format!("version {id}") };
+                let line = lines.get(id).ok_or_else(unknown)?;
+                queue.push((line.time, line.generation, *id));
+            }
+            Ok(())
+        };
+        enqueue(&mut queue, heads)?;
+        let mut ordered = Vec::with_capacity(lines.len());
+        while let Some((_, _, id)) = queue.pop() {
+            ordered.push(id);
+            if let Some(line) = lines.get(&id) {
+                enqueue(&mut queue, &line.parents)?;
+            }
+        }
+        Ok(ordered)
     }
 
     /// Whether `ancestor` is `version` or one of its ancestors.

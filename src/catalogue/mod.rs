@@ -9,13 +9,16 @@
 mod apply;
 mod change;
 mod check;
+mod contents;
 mod effects;
 mod error;
 mod history;
 mod journal;
+mod lineage;
 mod open;
 mod platform;
 mod presence;
+mod query;
 mod read;
 mod records;
 mod replay;
@@ -29,13 +32,16 @@ pub use change::{
     Annotation, Applied, Change, Changeset, Head, PackKind, PackRecord, PackState, WorktreeId,
     WorktreeIdError, WorktreeState,
 };
+pub use contents::{ContentIndex, Held, Holder};
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_copy};
+pub use lineage::{KnownVersion, Link, Linked, Seeds, Toward, Walked};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use presence::PresenceRow;
+pub use query::{Answer, QueryLimits};
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{RecordFilter, RecordRow};
+pub use records::{ConsumerRow, Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

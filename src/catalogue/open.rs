@@ -19,8 +19,27 @@ pub(super) const APPLICATION_ID: i64 = 1_400_137_069;
 pub(super) const SCHEMA: i64 = 8;
 /// How long we wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many rows may wait for the thread that asked for them.
+const ROWS_AHEAD: usize = 1024;
 /// Triggers and views that migrations make, as `type name`.
-const OURS: [&str; 0] = [];
+const OURS: [&str; 16] = [
+    "view datasets",
+    "view versions",
+    "view parents",
+    "view branches",
+    "view tags",
+    "view ref_moves",
+    "view sources",
+    "view steps",
+    "view metrics",
+    "view latest_metrics",
+    "view derivations",
+    "view consumers",
+    "view uses",
+    "view notes",
+    "view records",
+    "view journal_entries",
+];
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -124,6 +143,21 @@ impl Catalogue {
         Ok(Self { path, writable, inner })
     }
 
+    /// As [`Catalogue::run`], on a connection of its own, opened with `options`; it is closed
+    /// afterwards.
+    pub(super) fn run_apart<T>(
+        &self,
+        options: &SqliteConnectOptions,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T>,
+    ) -> Result<T> {
+        runtime()?.block_on(async {
+            let mut connection = options.connect().await.map_err(failed("open the database"))?;
+            let value = work(&mut connection).await;
+            let closed = connection.close().await.map_err(failed("close the database"));
+            value.and_then(|value| closed.map(|()| value))
+        })
+    }
+
     /// Runs one coherent piece of work on the connection.
     pub(super) fn run<T>(
         &self,
@@ -202,7 +236,7 @@ fn refuse_unsafe_file_system(path: &Path) -> Result<()> {
 }
 
 /// The connection has its own thread; this one only waits for it, so no driver is enabled.
-fn runtime() -> Result<Runtime> {
+pub(super) fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().build().map_err(|source| Error::System { what: "thread", source })
 }
 
@@ -216,10 +250,12 @@ fn settings(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
+        // Rows come from another thread; with sqlx's 50 the two wait for each other all the time.
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 
-fn existing(path: &Path, writable: bool) -> SqliteConnectOptions {
+pub(super) fn existing(path: &Path, writable: bool) -> SqliteConnectOptions {
     let options = settings(path).read_only(!writable);
     if writable {
         return options;

@@ -1,9 +1,9 @@
 //! Reading what was recorded later.
 
 use super::error::failed;
-use super::read::{moment, optional, parsed, unsigned, word};
+use super::read::{moment, optional, parsed, signed, unsigned, word};
 use super::{Catalogue, Error, Result, sql};
-use crate::model::{DatasetName, FileId, Record, RecordKind, Time, VersionId};
+use crate::model::{DatasetName, FileId, Metric, Record, RecordKind, Time, VersionId};
 
 /// Which records are asked for; what is `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,283 @@ fn record(row: Tuple) -> Result<RecordRow> {
     })
 }
 
+/// Which metrics are asked for; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct MetricFilter {
+    /// Of this version.
+    pub version: Option<VersionId>,
+    /// What was measured.
+    pub name: Option<String>,
+    /// Of versions that were made in this dataset, or of which nothing says where.
+    pub dataset: Option<DatasetName>,
+}
+
+/// A figure, with its version and with who said it and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricRow {
+    /// The version.
+    pub version: VersionId,
+    /// The dataset that it was made in.
+    pub dataset: Option<DatasetName>,
+    /// When the version was made.
+    pub committed: Time,
+    /// The entry of the journal that said it; 0 for the version itself.
+    pub number: u64,
+    /// The figure.
+    pub metric: Metric,
+    /// When it was said.
+    pub time: Time,
+    /// Who said it: `Name <mail>`.
+    pub actor: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct MetricTuple {
+    version: String,
+    dataset: Option<String>,
+    committed: i64,
+    number: i64,
+    name: String,
+    slice: Option<String>,
+    value: f64,
+    unit: Option<String>,
+    method: Option<String>,
+    sample_size: Option<i64>,
+    threshold: Option<f64>,
+    time: i64,
+    actor: String,
+}
+
+fn metric(row: MetricTuple) -> Result<MetricRow> {
+    let size = row.sample_size.map(|size| unsigned("metric.sample_size", size)).transpose()?;
+    Ok(MetricRow {
+        version: parsed("metric.version", &row.version)?,
+        dataset: optional("version.dataset", row.dataset.as_deref())?,
+        committed: moment("version.time", row.committed)?,
+        number: unsigned("metric.number", row.number)?,
+        metric: Metric {
+            name: row.name,
+            value: row.value,
+            unit: row.unit,
+            method: row.method,
+            slice: row.slice,
+            sample_size: size,
+            threshold: row.threshold,
+            other: serde_json::Map::new(),
+        },
+        time: moment("metric.time", row.time)?,
+        actor: row.actor,
+    })
+}
+
+/// The newest word on a consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRow {
+    /// What it is called.
+    pub name: String,
+    /// `model`, `evaluation` or `export`.
+    pub kind: String,
+    /// Where it is to be found.
+    pub uri: Option<String>,
+    /// The entry of the journal that said so last.
+    pub number: u64,
+    /// When.
+    pub time: Time,
+    /// Who: `Name <mail>`.
+    pub actor: String,
+}
+
+/// One thing that a consumer has used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseRow {
+    /// Who has used it.
+    pub consumer: String,
+    /// The entry of the journal that said so.
+    pub number: u64,
+    /// The dataset that it was found in.
+    pub dataset: DatasetName,
+    /// The version.
+    pub version: VersionId,
+    /// A file or directory in it; none for the whole.
+    pub path: Option<String>,
+    /// As what, such as `train`.
+    pub role: String,
+    /// When that was said.
+    pub time: Time,
+}
+
+type UseTuple = (String, i64, String, String, Option<String>, String, i64);
+
+fn used((consumer, number, dataset, version, path, role, time): UseTuple) -> Result<UseRow> {
+    Ok(UseRow {
+        consumer,
+        number: unsigned("consumer_use.number", number)?,
+        dataset: parsed("consumer_use.dataset", &dataset)?,
+        version: parsed("consumer_use.version", &version)?,
+        path,
+        role,
+        time: moment("consumer_use.time", time)?,
+    })
+}
+
+/// Where words were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// `message`, `metadata`, or the kind of a record.
+    pub kind: String,
+    /// The version that it is about.
+    pub version: Option<VersionId>,
+    /// The entry of the journal that said it; 0 for the version itself.
+    pub number: u64,
+    /// Its place among the changes of that entry.
+    pub ordinal: u64,
+}
+
+/// What the index is asked for: every word, and with `*` at its end whatever begins so. None if
+/// there is no word.
+fn all_of(words: &str) -> Option<String> {
+    let mut asked = Vec::new();
+    for word in words.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)) {
+        let (stem, star) = match word.strip_suffix('*') {
+            Some(stem) => (stem, "*"),
+            None => (word, ""),
+        };
+        asked.push(format!("\"{}\"{star}", stem.replace('"', "\"\"")));
+    }
+    Some(asked.join(" ")).filter(|asked| !asked.is_empty())
+}
+
 impl Catalogue {
+    /// The metrics that a filter lets through: those of a version in the order in which they were
+    /// said, versions after those that they continue.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn metrics(&self, filter: &MetricFilter) -> Result<Vec<MetricRow>> {
+        let statement = match filter.version {
+            Some(_) => sql::records::METRICS_OF_VERSION,
+            None => sql::records::METRICS,
+        };
+        let rows: Vec<MetricTuple> = self.run(async |connection| {
+            sqlx::query_as(statement)
+                .bind(filter.version.map(|id| id.to_hex()))
+                .bind(filter.name.clone())
+                .bind(filter.dataset.as_ref().map(|name| name.as_str().to_owned()))
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read metrics"))
+        })?;
+        rows.into_iter().map(metric).collect()
+    }
+
+    /// Every consumer, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn consumers(&self) -> Result<Vec<ConsumerRow>> {
+        type Row = (String, String, Option<String>, i64, i64, String);
+        let rows: Vec<Row> = self.run(async |connection| {
+            sqlx::query_as(sql::records::CONSUMERS)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read consumers"))
+        })?;
+        let consumer = |(name, kind, uri, number, time, actor): Row| {
+            let number = unsigned("consumer.number", number)?;
+            let time = moment("consumer.time", time)?;
+            Ok(ConsumerRow { name, kind, uri, number, time, actor })
+        };
+        rows.into_iter().map(consumer).collect()
+    }
+
+    /// What a consumer has used, or what all of them have.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn uses(&self, consumer: Option<&str>) -> Result<Vec<UseRow>> {
+        let rows: Vec<UseTuple> = self.run(async |connection| {
+            sqlx::query_as(sql::records::USES)
+                .bind(consumer)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read what consumers used"))
+        })?;
+        rows.into_iter().map(used).collect()
+    }
+
+    /// Who has used any of these versions.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn uses_of(&self, versions: &[VersionId]) -> Result<Vec<UseRow>> {
+        let ids: Vec<String> = versions.iter().map(VersionId::to_hex).collect();
+        let ids = serde_json::Value::from(ids).to_string();
+        let rows: Vec<UseTuple> = self.run(async |connection| {
+            sqlx::query_as(sql::records::USES_OF)
+                .bind(ids)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read what consumers used"))
+        })?;
+        rows.into_iter().map(used).collect()
+    }
+
+    /// Where all of the words occur, in messages, metadata and records, the best place first; of
+    /// one kind only, if it is given. A word that ends in `*` stands for all that begin so. Case
+    /// and accents do not matter. None if there is no word among them.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub fn search(
+        &self,
+        words: &str,
+        kind: Option<RecordKind>,
+        limit: u64,
+    ) -> Result<Option<Vec<Found>>> {
+        let Some(asked) = all_of(words) else { return Ok(None) };
+        type Row = (String, Option<String>, i64, i64);
+        let limit = signed("a limit", limit.min(1 << 40))?;
+        let rows: Vec<Row> = self.run(async |connection| {
+            sqlx::query_as(sql::words::SEARCH)
+                .bind(asked)
+                .bind(kind.map(RecordKind::as_str))
+                .bind(limit)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("look for words"))
+        })?;
+        let found = |(kind, version, number, ordinal): Row| {
+            Ok(Found {
+                kind,
+                version: optional("words.version", version.as_deref())?,
+                number: unsigned("words.number", number)?,
+                ordinal: unsigned("words.ordinal", ordinal)?,
+            })
+        };
+        rows.into_iter().map(found).collect::<Result<_>>().map(Some)
+    }
+
+    /// Makes the index of words again from the words that are there. What was taken out of the
+    /// tables before is in no part of it afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn rebuild_search(&self) -> Result<()> {
+        self.write(async |connection| {
+            for text in sql::words::REBUILD {
+                let done = sqlx::query(text).execute(&mut *connection).await;
+                done.map_err(failed("make the index of words again"))?;
+            }
+            Ok(())
+        })
+    }
+
     /// The records that a filter lets through, oldest first.
     ///
     /// # Errors
@@ -107,6 +383,37 @@ impl Catalogue {
                 .map_err(failed("read records"))
         })?;
         rows.into_iter().map(record).collect()
+    }
+
+    /// Each of the versions, and a version that it was made from: a parent, or what a step has
+    /// read, or what was said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn made_from(&self, ids: &[VersionId]) -> Result<Vec<(VersionId, VersionId)>> {
+        let mut found = Vec::new();
+        for (version, parents) in self.parents(ids)? {
+            found.extend(parents.into_iter().map(|parent| (version, parent)));
+        }
+        let rows: Vec<(VersionId, Vec<String>)> = self.snapshot(async |connection| {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                let from = sqlx::query_scalar(sql::records::MADE_FROM)
+                    .bind(id.to_hex())
+                    .fetch_all(&mut *connection)
+                    .await
+                    .map_err(failed("read derivations"))?;
+                rows.push((*id, from));
+            }
+            Ok(rows)
+        })?;
+        for (version, from) in rows {
+            for text in from {
+                found.push((version, parsed("derivation.from_version", &text)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Every version that a consumer has used.

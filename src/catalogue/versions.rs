@@ -160,6 +160,22 @@ impl Catalogue {
         })
     }
 
+    /// The dataset that each of the versions was made in, where that is known.
+    pub fn datasets_of(&self, ids: &[VersionId]) -> Result<HashMap<VersionId, DatasetName>> {
+        let ids: Vec<String> = ids.iter().map(VersionId::to_hex).collect();
+        let ids = serde_json::Value::from(ids).to_string();
+        let rows: Vec<(String, String)> = self.run(async |connection| {
+            sqlx::query_as(sql::versions::DATASETS_OF)
+                .bind(ids)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read versions"))
+        })?;
+        rows.into_iter()
+            .map(|(id, name)| Ok((parsed("version.id", &id)?, parsed("version.dataset", &name)?)))
+            .collect()
+    }
+
     /// The parents of each version, in order. Versions without parents, and unknown ones, are not
     /// in the answer.
     pub fn parents(&self, ids: &[VersionId]) -> Result<HashMap<VersionId, Vec<VersionId>>> {

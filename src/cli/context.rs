@@ -65,6 +65,11 @@ impl Context {
         Ok(environment)
     }
 
+    /// The same, answering with one JSON document.
+    pub(crate) fn with_json(&self) -> Self {
+        Self { directory: self.directory.clone(), json: true, ..*self }
+    }
+
     fn progress(&self) -> Arc<dyn Progress> {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Arc::new(Silent);
@@ -99,6 +104,14 @@ impl Context {
         Ok(repository.place.inside(given)?)
     }
 
+    /// A file of the command line, seen from where it works.
+    pub(crate) fn file(&self, given: &Path) -> PathBuf {
+        if self.directory == Path::new(".") {
+            return given.to_path_buf();
+        }
+        self.directory.join(given)
+    }
+
     /// Says what was done: `data` as JSON, or what `text` writes unless `-q` was given.
     pub(crate) fn done<T: Serialize>(
         &self,
@@ -107,6 +120,11 @@ impl Context {
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
         if self.quiet && !self.json { Ok(()) } else { self.show(verb, data, text) }
+    }
+
+    /// The same surroundings, answering with a JSON document.
+    pub(crate) fn as_json(&self) -> Self {
+        Self { directory: self.directory.clone(), json: true, ..*self }
     }
 
     /// Answers: `data` as JSON, or what `text` writes.

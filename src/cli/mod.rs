@@ -6,10 +6,14 @@
 //! Invariant: stdout is the result, stderr is talk; with `--json` exactly one document.
 
 mod args;
+mod chart;
 mod context;
 mod exit;
 mod graph;
+mod interrupt;
+mod output;
 mod progress;
+mod provenance;
 mod report;
 mod text;
 mod tour;
@@ -29,18 +33,9 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 
 pub(crate) fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report::bug));
-    end_when_interrupted();
+    interrupt::end_when_interrupted();
     let ended = std::panic::catch_unwind(run);
     ExitCode::from(ended.unwrap_or(Exit::BUG).0)
-}
-
-/// Ctrl-C ends the program at once with the code that is documented for it: at any moment that is as
-/// safe as being killed.
-fn end_when_interrupted() {
-    let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let (signal, exit) = (signal_hook::consts::SIGINT, i32::from(Exit::INTERRUPTED.0));
-    // Without it the signal ends the program all the same, only with another code.
-    let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, always);
 }
 
 /// The program's arguments, described.

@@ -117,6 +117,9 @@ fn causes(failure: &Failure) -> Vec<String> {
 fn details(failure: &Failure) -> Vec<String> {
     let repo = match failure {
         Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => error,
+        Failure::Ops(ops::Error::Metadata { flaws, .. }) if flaws.len() > 1 => {
+            return flaws.iter().map(ToString::to_string).collect();
+        }
         Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => {
             return Vec::new();
         }
@@ -174,6 +177,11 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
         E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::NoNode(_) => told(
+            Exit::NOT_FOUND,
+            "no_node",
+            "name a revision, `rev:path`, 64 digits, a source's URI or `consumer:NAME`",
+        ),
         E::Ignored(_) => told(Exit::USAGE, "ignored", "use `--force` to add it all the same"),
         E::Path(_) => told(Exit::USAGE, "bad_path", ""),
         E::Name(_) => told(Exit::USAGE, "bad_name", "names follow the rules of Git's"),
@@ -207,6 +215,29 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_checkpoint",
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
+        E::Metadata { .. } => told(
+            Exit::USAGE,
+            "bad_metadata",
+            "`stem meta template` shows every field, `stem meta validate FILE` checks a file",
+        ),
+        E::Cycle { .. } => {
+            told(Exit::USAGE, "cycle", "`stem step list REV` shows what a version was made from")
+        }
+        E::UnsavedInputs { .. } => told(
+            Exit::UNSAVED,
+            "unsaved",
+            "commit them first, so that the step names what it has read; or use `--force`",
+        ),
+        E::Command { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "no_command", "")
+        }
+        E::Command { .. } => told(Exit::USAGE, "command", ""),
+        E::Overtaken { .. } => told(
+            Exit::TRY_AGAIN,
+            "lost_race",
+            "commit what it wrote by hand and tell of the step with `--step`, or run it again",
+        ),
+        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
         E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
             tell_kept(error)
@@ -241,6 +272,27 @@ fn tell_kept(error: &ops::Error) -> Told {
     }
 }
 
+const NO_AUTHOR: &str = "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and \
+    `user.email`, or Git's";
+
+fn tell_key(error: &repo::KeyError) -> Told {
+    use repo::KeyError as E;
+    let (code, hint) = match error {
+        E::NoDirectory => ("no_key", "set STEM_KEYS to a directory"),
+        E::Missing { .. } => {
+            ("no_key", "`stem key generate` makes one, `stem key list` lists them")
+        }
+        E::Several { .. } => {
+            ("several_keys", "say which with `--key ID`, or `stem config set user.signingkey ID`")
+        }
+        E::Exposed { .. } => {
+            ("exposed_key", "if nobody has used it, `chmod 600` it; else make another one")
+        }
+        E::BadFile { .. } => ("bad_key", ""),
+    };
+    told(Exit::NOT_ALLOWED, code, hint)
+}
+
 fn tell_repo(error: &repo::Error) -> Told {
     use repo::Error as E;
     match error {
@@ -260,12 +312,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         ),
         E::Outside { .. } => told(Exit::USAGE, "outside", ""),
         E::Locked { .. } => told(Exit::TRY_AGAIN, "locked", "wait for it to end, then try again"),
-        E::NoAuthor => told(
-            Exit::USAGE,
-            "no_author",
-            "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and `user.email`, \
-             or Git's",
-        ),
+        E::NoAuthor => told(Exit::USAGE, "no_author", NO_AUTHOR),
         E::Author(_) => told(Exit::USAGE, "bad_author", "write it as `Name <mail>`"),
         E::Epoch(_) => told(Exit::USAGE, "bad_time", "give seconds since 1970"),
         E::NoDataset(_) => told(Exit::NOT_FOUND, "no_dataset", "`stem datasets` lists them"),
@@ -278,7 +325,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::BadRevision { .. } => told(Exit::USAGE, "bad_revision", ""),
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
-        E::DamagedFile { .. } | E::Lost { .. } => damaged(),
+        E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
         E::Erased { .. } => told(
             Exit::GONE,
             "erased",
@@ -297,24 +344,7 @@ fn tell_repo(error: &repo::Error) -> Told {
             "commit them, or move them away, or overwrite them with `--force`",
         ),
         E::Clash(_) => told(Exit::USAGE, "name_clash", "use a file system that tells them apart"),
-        E::NoKeyDirectory => told(Exit::NOT_ALLOWED, "no_key", "set STEM_KEYS to a directory"),
-        E::NoSigningKey { .. } => told(
-            Exit::NOT_ALLOWED,
-            "no_key",
-            "`stem key generate` makes one, `stem key list` lists them",
-        ),
-        E::SeveralKeys { .. } => told(
-            Exit::NOT_ALLOWED,
-            "several_keys",
-            "say which with `--key ID`, or `stem config set user.signingkey ID`",
-        ),
-        E::ExposedKey { .. } => told(
-            Exit::NOT_ALLOWED,
-            "exposed_key",
-            "if nobody has used it, `chmod 600` it; else make another one",
-        ),
-        E::BadKeyFile { .. } => told(Exit::NOT_ALLOWED, "bad_key", ""),
-        E::BadRecord { .. } => damaged(),
+        E::Key(error) => tell_key(error),
         E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
@@ -343,6 +373,8 @@ fn tell_store(error: &store::Error) -> Told {
         E::StillPresent { .. } => told(Exit::DAMAGED, "still_present", ""),
     }
 }
+
+const ASK: &str = "`stem query --views` lists what can be asked; docs/catalogue.md explains it";
 
 fn tell_catalogue(error: &catalogue::Error) -> Told {
     use catalogue::Error as E;
@@ -377,6 +409,8 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
             told(Exit::TRY_AGAIN, "uncertain", "look with `stem log` whether it was done")
         }
         E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
+        E::BadQuestion { .. } => told(Exit::USAGE, "bad_query", ASK),
+        E::TooSlow { .. } => told(Exit::USAGE, "too_slow", "ask for less, or set `--timeout`"),
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
@@ -456,7 +490,7 @@ fn tell_git(error: &git::Error) -> Told {
         E::Missing { .. } | E::Damaged { .. } => {
             told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
         }
-        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } => {
+        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
             told(Exit::DAMAGED, "git", "")
         }
         E::Id { .. } => told(Exit::USAGE, "bad_id", ""),

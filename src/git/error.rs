@@ -73,6 +73,14 @@ pub enum Error {
         /// What is wrong with it.
         source: Cause,
     },
+    /// The state of a worktree cannot be told.
+    #[error("cannot tell the state of the Git repository around {}", path.display())]
+    Status {
+        /// The directory that was asked about.
+        path: PathBuf,
+        /// Why it failed.
+        source: Cause,
+    },
     /// Text that is no id of a Git object.
     #[error("`{text}` is not the id of a Git object")]
     Id {

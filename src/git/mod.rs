@@ -4,6 +4,7 @@
 //! Not here: what a commit becomes (`ops::import_git`), walking a worktree (`worktree`).
 //! Invariant: nothing here writes, and nothing runs the `git` program.
 
+mod code;
 mod commit;
 mod date;
 mod error;
@@ -17,6 +18,7 @@ mod reader;
 mod text;
 mod tree;
 
+pub use code::code;
 pub use date::parse_date;
 pub use error::Error;
 pub use history::{Branch, History, LeftOut, Tag, TagNote};

@@ -122,6 +122,11 @@ id_type!(
     PackName,
     16
 );
+id_type!(
+    /// Keyed BLAKE3 of a record: to recognise it again without keeping it.
+    Fingerprint,
+    32
+);
 hashed!(FileId, ChunkId, ManifestId, VersionId);
 
 impl PackName {
@@ -134,6 +139,15 @@ impl PackName {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
         Ok(Self(bytes))
+    }
+}
+
+impl Fingerprint {
+    /// The keyed BLAKE3-256 hash of `bytes` under `salt`.
+    ///
+    /// Whoever does not know the salt can neither compute it nor test a guess against it.
+    pub fn keyed(salt: &[u8; 32], bytes: &[u8]) -> Self {
+        Self(*blake3::keyed_hash(salt, bytes).as_bytes())
     }
 }
 
@@ -177,6 +191,15 @@ mod tests {
         let hex = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
         assert_eq!(id.to_string(), hex);
         assert_eq!(hex.parse(), Ok(id));
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_salt() {
+        // The first test vector of BLAKE3's specification: its key, no input.
+        let salt = b"whats the Elvish word for friend";
+        let hex = "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26";
+        assert_eq!(Fingerprint::keyed(salt, b"").to_string(), hex);
+        assert_ne!(Fingerprint::keyed(&[0; 32], b"").to_string(), hex);
     }
 
     #[test]

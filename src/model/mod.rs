@@ -22,7 +22,7 @@ pub use author::{Author, AuthorError};
 pub use class::{Class, State, WordError};
 pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
-pub use id::{ChunkId, FileId, IdError, ManifestId, PackName, VersionId};
+pub use id::{ChunkId, FileId, Fingerprint, IdError, ManifestId, PackName, VersionId};
 pub use path::{PathError, PathProblem, RepoPath};
 pub use presence::Presence;
 pub use profile::Profile;

@@ -7,7 +7,7 @@ use super::diff::{Totals, compare, find_renames};
 use super::operation::Operation;
 use super::sides::remove_sides;
 use super::signature::{self, Signing};
-use super::stage::stage;
+use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::format::manifest;
@@ -100,6 +100,9 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     }
     let signer = signature::signer(repository, &options.signing)?;
     let subject = subject(repository);
+    let mut provenance = options.provenance.clone();
+    let ended = operation.as_ref().and_then(|operation| operation.derived(repository.dataset()));
+    provenance.derived_from.extend(ended);
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
         let taken = if options.all {
             let looking = Looking { tracked_only: true, ..Looking::default() };
@@ -114,7 +117,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         if unchanged && !options.allow_empty && operation.is_none() {
             return Ok((Transaction::default(), None));
         }
-        let version = describe(session, manifest, parents, &message, &options.provenance)?;
+        let version = describe(session, manifest, parents, &message, &provenance)?;
         let (transaction, id) = record_signed(session, &version, signer.as_ref())?;
         let counts = session.counts();
         Ok((transaction, Some((id, version, counts, taken))))
@@ -122,13 +125,7 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     let Some((id, version, counts, taken)) = done.take() else {
         return Err(Error::NothingToCommit);
     };
-    let mut failed = Vec::new();
-    if let Some(taken) = &taken {
-        taken.keep_index(repository);
-        failed.extend(taken.failed.iter().map(Problem::failed));
-        let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
-        failed.extend(hidden.map(Problem::odd));
-    }
+    let failed = taken.map_or_else(Vec::new, |taken| left_out(repository, &taken));
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
@@ -154,6 +151,13 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
         signed_by,
         dry_run,
     })
+}
+
+/// Brings the index up, and tells what could not be staged.
+fn left_out(repository: &Repository, taken: &Staged) -> Vec<Problem> {
+    taken.keep_index(repository);
+    let hidden = taken.odd.iter().filter(|odd| matches!(odd.why, OddKind::Unreadable(_)));
+    taken.failed.iter().map(Problem::failed).chain(hidden.map(Problem::odd)).collect()
 }
 
 fn refuse_conflicts(options: &CommitOptions, operation: Option<&Operation>) -> Result<()> {
@@ -207,7 +211,7 @@ fn second_parent(operation: Option<&Operation>) -> Option<VersionId> {
         .map(|operation| operation.other)
 }
 
-fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
+pub(super) fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
     Stored { new_bytes, new_chunks, reused_bytes }
 }
 

@@ -1,6 +1,7 @@
 //! What can keep an operation from being done.
 
-use crate::model::{NameError, PathError, RefKind, RefName, RepoPath};
+use super::provenance::Flaw;
+use crate::model::{NameError, PathError, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Hold};
 
 /// The result of an operation.
@@ -77,6 +78,48 @@ pub enum Error {
         /// The entry.
         number: u64,
     },
+    /// Nothing in the store is called so.
+    #[error("no version, path, file, source, step or consumer is called `{}`", .0.escape_debug())]
+    NoNode(String),
+    /// Metadata that is not as it must be.
+    #[error("the metadata of {what} cannot be taken: {}", list_flaws(flaws))]
+    Metadata {
+        /// Where it is from.
+        what: String,
+        /// What is wrong with it.
+        flaws: Vec<Flaw>,
+    },
+    /// A version would have been made from itself.
+    #[error("`{step}` would make a version from itself: {}", show_cycle(cycle))]
+    Cycle {
+        /// The step that was to be told of.
+        step: String,
+        /// The versions on the way round, each used for the next.
+        cycle: Vec<VersionId>,
+    },
+    /// What a command would read is not as any version has it.
+    #[error("{} not saved: {}", count(paths.len(), "input is", "inputs are"), list_paths(paths))]
+    UnsavedInputs {
+        /// Which files.
+        paths: Vec<RepoPath>,
+    },
+    /// A command that could not be started.
+    #[error("cannot run `{}`", program.escape_debug())]
+    Command {
+        /// What was to be run.
+        program: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The worktree or its branch has moved while a command ran.
+    #[error("{what} while the command ran; what it wrote is here, and nothing is committed")]
+    Overtaken {
+        /// What has changed.
+        what: String,
+    },
+    /// The user ended it.
+    #[error("interrupted; nothing is committed")]
+    Interrupted,
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),
@@ -152,6 +195,18 @@ fn show_holds(holds: &[Hold]) -> String {
     let shown = holds.iter().take(5);
     let shown = shown.map(|hold| format!("{} on {} (case {})", hold.id, hold.on(), hold.case));
     join(shown.collect(), holds.len())
+}
+
+fn list_flaws(flaws: &[Flaw]) -> String {
+    match flaws {
+        [only] => only.to_string(),
+        _ => count(flaws.len(), "flaw", "flaws"),
+    }
+}
+
+fn show_cycle(cycle: &[VersionId]) -> String {
+    let ids: Vec<_> = cycle.iter().map(|id| id.to_hex()[..12].to_owned()).collect();
+    ids.join(" -> ")
 }
 
 fn list(paths: &[Vec<u8>]) -> String {

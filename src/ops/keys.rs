@@ -8,8 +8,8 @@ use super::{Error, Result};
 use crate::catalogue::Change;
 use crate::model::{Author, Time};
 use crate::repo::{
-    Environment, KeyRing, KeyRole, OwnKey, Repository, Revocation, Transaction, TrustedKey,
-    trusted_keys,
+    self, Environment, KeyError, KeyRing, KeyRole, OwnKey, Repository, Revocation, Transaction,
+    TrustedKey, trusted_keys,
 };
 use crate::sign::{KeyId, PublicKey, SecretKey, sshsig};
 
@@ -81,9 +81,9 @@ pub struct Generated {
 ///
 /// # Errors
 ///
-/// [`crate::repo::Error::NoKeyDirectory`]; what keeps its files from being written.
+/// [`KeyError::NoDirectory`]; what keeps its files from being written.
 pub fn generate(environment: &Environment, comment: &str, dry_run: bool) -> Result<Generated> {
-    let directory = environment.keys.clone().ok_or(crate::repo::Error::NoKeyDirectory)?;
+    let directory = environment.keys.clone().ok_or(repo::Error::Key(KeyError::NoDirectory))?;
     let ring = KeyRing::new(directory.clone());
     let key = match dry_run {
         true => None,

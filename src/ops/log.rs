@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::Result;
 use super::add::is_in;
 use super::signature::{Judge, SignatureStatus};
 use super::state::States;
-use crate::catalogue::VersionRow;
+use super::{Error, Result};
+use crate::catalogue::{QueryLimits, VersionRow};
 use crate::format::manifest;
+use crate::git::parse_date;
 use crate::model::{DatasetName, ManifestId, RefKind, RefName, State, Time, VersionId};
 use crate::repo::{self, Repository};
 
@@ -26,6 +27,72 @@ pub struct LogOptions {
     pub paths: Vec<Vec<u8>>,
     /// Judge the signatures of every version.
     pub signatures: bool,
+    /// Only versions that all of this is true of.
+    pub filter: LogFilter,
+}
+
+/// Which versions a log shows; what is not given does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// Made at this moment or later, as people write dates to Git.
+    pub since: Option<String>,
+    /// Made at this moment or earlier.
+    pub until: Option<String>,
+    /// `Name <mail>` has this in it, in whatever case.
+    pub author: Option<String>,
+    /// The message has this in it, in whatever case.
+    pub grep: Option<String>,
+    /// True of it: an expression in SQL over the columns of the view `versions`.
+    pub condition: Option<String>,
+    /// Its message, metadata or later records have all of these words.
+    pub search: Option<String>,
+}
+
+/// A filter with its dates read and its questions asked.
+struct Sieve {
+    since: Option<Time>,
+    until: Option<Time>,
+    author: Option<String>,
+    grep: Option<String>,
+    among: Vec<HashSet<VersionId>>,
+}
+
+impl Sieve {
+    fn new(repository: &Repository, filter: &LogFilter) -> Result<Self> {
+        let now = repository.now();
+        let date = |text: &Option<String>| -> Result<Option<Time>> {
+            Ok(text.as_deref().map(|text| parse_date(text, now)).transpose()?)
+        };
+        let mut among = Vec::new();
+        if let Some(condition) = &filter.condition {
+            let limits = QueryLimits::default();
+            let ids = repository.catalogue.versions_where(condition, limits)?;
+            among.push(ids.into_iter().collect());
+        }
+        if let Some(words) = &filter.search {
+            let found = repository.catalogue.search(words, None, u64::MAX)?;
+            let found =
+                found.ok_or_else(|| Error::Refused("there is no word to look for".into()))?;
+            among.push(found.into_iter().filter_map(|place| place.version).collect());
+        }
+        Ok(Self {
+            since: date(&filter.since)?,
+            until: date(&filter.until)?,
+            author: filter.author.as_deref().map(str::to_lowercase),
+            grep: filter.grep.as_deref().map(str::to_lowercase),
+            among,
+        })
+    }
+
+    fn lets_through(&self, row: &VersionRow) -> bool {
+        let has = |text: String, part: &Option<String>| {
+            part.as_ref().is_none_or(|part| text.to_lowercase().contains(part))
+        };
+        self.since.is_none_or(|since| row.time >= since)
+            && self.until.is_none_or(|until| row.time <= until)
+            && has(row.author.to_string(), &self.author)
+            && (self.grep.is_none() || has(row.message.clone(), &self.grep))
+    }
 }
 
 /// A version as a list shows it.
@@ -119,29 +186,58 @@ impl Labels {
 ///
 /// # Errors
 ///
-/// [`repo::Error::NoRevision`] and its like; what keeps the rows from being read.
+/// [`repo::Error::NoRevision`] and its like; what keeps the rows from being read; a date or a
+/// condition that is none.
 pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let Range { dataset, heads, without } = range(repository, options)?;
     let labels = Labels::of(repository, &dataset)?;
-    let mut versions = Vec::new();
-    let limit = options.limit.unwrap_or(u64::MAX);
+    let sieve = Sieve::new(repository, &options.filter)?;
+    let limit = usize::try_from(options.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let passes = |row: &VersionRow| -> Result<bool> {
+        let passes = !without.contains(&row.id) && sieve.lets_through(row);
+        Ok(passes && changes_paths(repository, row, &options.paths)?)
+    };
     let judge = if options.signatures { Some(Judge::new(repository)?) } else { None };
-    for row in repository.catalogue.history(&heads)? {
-        if versions.len() as u64 >= limit {
-            break;
-        }
-        let row = row?;
-        if without.contains(&row.id) || !changes_paths(repository, &row, &options.paths)? {
-            continue;
-        }
+    let shown = |row: VersionRow| -> Result<VersionInfo> {
         let mut version = labels.describe(row);
         if let Some(judge) = &judge {
             version.signatures = Some(judge.of(&version.version)?);
         }
-        versions.push(version);
+        Ok(version)
+    };
+    let mut versions = Vec::new();
+    if sieve.among.is_empty() {
+        for row in repository.catalogue.history(&heads)? {
+            if versions.len() >= limit {
+                break;
+            }
+            let row = row?;
+            if passes(&row)? {
+                versions.push(shown(row)?);
+            }
+        }
+        return Ok(Log { dataset, versions });
+    }
+    // Which versions may be shown is known already: only their rows are read.
+    let mut ids = repository.catalogue.history_ids(&heads)?;
+    ids.retain(|id| sieve.among.iter().all(|among| among.contains(id)));
+    for batch in ids.chunks(ROWS) {
+        let rows = repository.catalogue.versions(batch)?;
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        for row in batch.iter().filter_map(|id| rows.remove(id)) {
+            if versions.len() < limit && passes(&row)? {
+                versions.push(shown(row)?);
+            }
+        }
+        if versions.len() >= limit {
+            break;
+        }
     }
     Ok(Log { dataset, versions })
 }
+
+/// So many rows are read at once.
+const ROWS: usize = 256;
 
 /// Where a walk begins and what it leaves out.
 struct Range {

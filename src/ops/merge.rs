@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use super::combine::{Combined, Conflict, combine};
 use super::commit::{Commit, CommitOptions, branch, commit, describe, record, subject, upkeep};
-use super::operation::{Doing, Operation};
+use super::operation::{Doing, Operation, derived, only};
 use super::sides::{remove_sides, theirs_path};
 use super::signature::must_be_ready;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
 use crate::format::manifest::{self, Change};
-use crate::model::{ManifestId, Provenance, RefKind, RefName, RepoPath, VersionId};
+use crate::model::{DatasetName, ManifestId, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Absent, Repository, Transaction};
 
 /// Which side wins where both have changed a path.
@@ -94,7 +94,8 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
     if let Some(operation) = Operation::of(repository)? {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }
-    let other = repository.resolve(&options.revision)?.version;
+    let found = repository.resolve(&options.revision)?;
+    let other = found.version;
     let head = repository.head()?;
     refuse_staged(repository)?;
     let simple = |ended, version| Merge {
@@ -144,7 +145,7 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
     if !done.conflicts.is_empty() {
         done.ended = Ended::Conflicts;
     }
-    carry_out(repository, options, combined, message, done)
+    carry_out(repository, options, combined, (message, found.dataset), done)
 }
 
 /// The listing both sides are compared with, and the other side's listing.
@@ -261,7 +262,7 @@ fn carry_out(
     repository: &Repository,
     options: &MergeOptions,
     combined: Combined,
-    message: String,
+    (message, dataset): (String, DatasetName),
     mut done: Merge,
 ) -> Result<Merge> {
     let Combined { changes, conflicts } = combined;
@@ -289,6 +290,7 @@ fn carry_out(
             let mut state = repository.state();
             state.staged = goal;
             let (doing, other, paths) = (options.doing, done.other, &done.conflicts);
+            let other = (&dataset, other);
             let operation = Operation::new(doing, other, before, message.clone(), paths);
             state.operation = operation.to_value();
             return Ok((Transaction { state: Some(state), ..Transaction::default() }, before));
@@ -297,7 +299,8 @@ fn carry_out(
         if options.doing == Doing::Merge {
             parents.push(done.other);
         }
-        let version = describe(session, goal, parents, &message, &Provenance::default())?;
+        let provenance = only(derived(options.doing, &dataset, done.other, repository.dataset()));
+        let version = describe(session, goal, parents, &message, &provenance)?;
         let (transaction, id) = record(session, &version)?;
         Ok((transaction, Some(id)))
     })?;

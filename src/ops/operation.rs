@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
-use crate::model::{RepoPath, VersionId};
+use crate::model::{DataRef, DatasetName, Derivation, Provenance, RepoPath, VersionId};
 use crate::repo::Repository;
 
 /// What is under way.
@@ -37,6 +37,9 @@ pub struct Operation {
     pub doing: Doing,
     /// The other version: merged, picked or taken back.
     pub other: VersionId,
+    /// The dataset that the other version was looked for in; not said by the first release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetName>,
     /// The version that the worktree continued when it began.
     pub before: Option<VersionId>,
     /// What the commit will say.
@@ -51,13 +54,14 @@ impl Operation {
     /// An operation with these paths in conflict.
     pub fn new(
         doing: Doing,
-        other: VersionId,
+        (dataset, other): (&DatasetName, VersionId),
         before: Option<VersionId>,
         message: String,
         conflicts: &[RepoPath],
     ) -> Self {
+        let dataset = Some(dataset.clone());
         let conflicts: Vec<_> = conflicts.iter().map(|path| to_hex(path.as_bytes())).collect();
-        Self { doing, other, before, message, all: conflicts.clone(), conflicts }
+        Self { doing, other, dataset, before, message, all: conflicts.clone(), conflicts }
     }
 
     /// The operation that is under way, if any.
@@ -76,6 +80,11 @@ impl Operation {
     /// As JSON for the catalogue.
     pub fn to_value(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self).ok()
+    }
+
+    /// What a version that ends it in the dataset `here` was made from.
+    pub fn derived(&self, here: &DatasetName) -> Option<Derivation> {
+        derived(self.doing, self.dataset.as_ref().unwrap_or(here), self.other, here)
     }
 
     /// The paths in conflict, in order.
@@ -97,6 +106,29 @@ impl Operation {
         });
         self
     }
+}
+
+/// What a version was made from by `doing`; none where the version's parents say it: a merge of the
+/// same dataset.
+pub fn derived(
+    doing: Doing,
+    dataset: &DatasetName,
+    other: VersionId,
+    here: &DatasetName,
+) -> Option<Derivation> {
+    let by_parents = doing == Doing::Merge && dataset == here;
+    (!by_parents).then(|| derivation(dataset, other, doing.as_str()))
+}
+
+/// A derivation from the whole of a version.
+pub fn derivation(dataset: &DatasetName, version: VersionId, how: &str) -> Derivation {
+    let from = DataRef { dataset: dataset.clone(), version, path: None };
+    Derivation { from, how: how.to_owned(), other: Default::default() }
+}
+
+/// A provenance that says only this.
+pub fn only(derived: Option<Derivation>) -> Provenance {
+    Provenance { derived_from: derived.into_iter().collect(), ..Provenance::default() }
 }
 
 fn paths(hex: &[String]) -> Vec<RepoPath> {

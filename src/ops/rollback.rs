@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::commit::{branch, describe, record, subject, upkeep};
-use super::operation::Operation;
+use super::operation::{Operation, derivation, only};
 use super::signature::{self, Signing};
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
-use crate::model::{Provenance, RefKind, RefName, VersionId};
-use crate::repo::{self, Absent, Repository, Transaction};
+use crate::model::{DatasetName, RefKind, RefName, Version, VersionId};
+use crate::repo::{self, Absent, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -53,7 +53,8 @@ pub fn rollback(
     let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
     let from = row.ok_or_else(no_branch)?.version;
-    let to = repository.resolve(revision)?.version;
+    let found = repository.resolve(revision)?;
+    let to = found.version;
     let target = repository.manifest_of(&to)?;
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
@@ -72,8 +73,9 @@ pub fn rollback(
     };
     let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
     let message = format!("{}\n\nRolled back to version {to}.", why.trim());
+    let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
     let version = repository.transact("rollback", &subject, Some(&message), |session| {
-        let version = describe(session, target, vec![from], &message, &Provenance::default())?;
+        let version = describe(session, target, vec![from], &message, &provenance)?;
         if let Some(journey) = &journey {
             let (mut transaction, id) = record(session, &version)?;
             if let Some(state) = &mut transaction.state {
@@ -81,24 +83,7 @@ pub fn rollback(
             }
             return Ok((transaction, id));
         }
-        let id = session.put_version(&version)?;
-        let moved = Change::RefMoved {
-            dataset: dataset.clone(),
-            kind: RefKind::Branch,
-            name: name.clone(),
-            old: Some(from),
-            new: Some(id),
-            annotation: None,
-        };
-        let mut changes = vec![
-            Change::VersionAdded { version: id, dataset: Some(repository.dataset().clone()) },
-            moved,
-        ];
-        if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
-            changes.push(signature::of_version(repository, &signer, &id)?);
-        }
-        let versions = vec![(id, version)];
-        Ok((Transaction { changes, versions, state: None }, id))
+        record_beside(session, &dataset, name, from, version)
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
@@ -107,4 +92,30 @@ pub fn rollback(
     upkeep(repository);
     done.version = Some(version);
     Ok(done)
+}
+
+/// Stores `version` and moves a branch to it that the worktree is not on.
+fn record_beside(
+    session: &Session<'_>,
+    dataset: &DatasetName,
+    name: &RefName,
+    from: VersionId,
+    version: Version,
+) -> repo::Result<(Transaction, VersionId)> {
+    let repository = session.repository();
+    let id = session.put_version(&version)?;
+    let moved = Change::RefMoved {
+        dataset: dataset.clone(),
+        kind: RefKind::Branch,
+        name: name.clone(),
+        old: Some(from),
+        new: Some(id),
+        annotation: None,
+    };
+    let added = Change::VersionAdded { version: id, dataset: Some(dataset.clone()) };
+    let mut changes = vec![added, moved];
+    if let Some(signer) = signature::signer(repository, &Signing::AsSet)? {
+        changes.push(signature::of_version(repository, &signer, &id)?);
+    }
+    Ok((Transaction { changes, versions: vec![(id, version)], state: None }, id))
 }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::KeyError;
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
-use crate::sign::{self, KeyId};
+use crate::sign;
 use crate::worktree::write::WriteError;
 use crate::{bag, catalogue, format, git, store, worktree};
 
@@ -166,41 +167,9 @@ pub enum Error {
     /// The worktree's file system cannot hold these names side by side.
     #[error("`{}` and `{}` are one name to this file system", .0.0.show(), .0.1.show())]
     Clash(Box<(RepoPath, RepoPath)>),
-    /// Nothing says where private keys lie.
-    #[error(
-        "nothing says where your keys lie: neither STEM_KEYS nor XDG_CONFIG_HOME nor HOME is set"
-    )]
-    NoKeyDirectory,
-    /// There is no key to sign with.
-    #[error("{}", no_key(wanted, directory))]
-    NoSigningKey {
-        /// What was asked for; empty if nothing was.
-        wanted: String,
-        /// Where it was looked for.
-        directory: PathBuf,
-    },
-    /// Nobody said which key to sign with.
-    #[error("you have several keys: {}", show_keys(ids))]
-    SeveralKeys {
-        /// Their ids.
-        ids: Vec<KeyId>,
-    },
-    /// A private key that others may read.
-    #[error("others than you may use the private key {} (its mode is {mode:03o})", path.display())]
-    ExposedKey {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A file of a key that is not one.
-    #[error("cannot use the key in {}", path.display())]
-    BadKeyFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: sign::Error,
-    },
+    /// A key that cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A record of the catalogue that does not say what its kind must.
     #[error("the record of entry {number} of the journal is not understood: {problem}")]
     BadRecord {
@@ -251,17 +220,6 @@ fn show_absent(absent: &[super::Absent]) -> String {
     };
     let shown = absent.iter().take(5).map(show).collect::<Vec<_>>().join(", ");
     if absent.len() > 5 { format!("{shown} and {} more", absent.len() - 5) } else { shown }
-}
-
-fn show_keys(ids: &[KeyId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn no_key(wanted: &str, directory: &std::path::Path) -> String {
-    match wanted {
-        "" => format!("you have no key in {}", directory.display()),
-        wanted => format!("you have no key `{}`", wanted.escape_debug()),
-    }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use self::gather::Gather;
 use super::content::{ChunkList, Content};
 use super::ingest::{Failed, join};
 use super::{Error, Repository, Result};
@@ -14,6 +15,7 @@ use crate::worktree::write::{Hand, Writer};
 use crate::worktree::{Record, Stat};
 
 mod big;
+mod gather;
 
 /// What became of the files.
 #[derive(Debug, Default)]
@@ -79,10 +81,17 @@ fn extract_present(
     let (big, small): (Vec<_>, Vec<_>) = (0..entries.len()).partition(is_big);
     let big = big.into_iter().map(big::BigFile::new).collect();
     let next = AtomicUsize::new(0);
-    let shared = Shared { repository, writer, entries, big, small, next, done: Mutex::default() };
+    let shared =
+        Shared { repository, writer, threads, entries, big, small, next, done: Mutex::default() };
     let results = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| Worker::new(&shared)?.work())).collect();
+        let workers: Vec<_> = (0..threads)
+            .map(|number| {
+                scope.spawn({
+                    let shared = &shared;
+                    move || Worker::new(shared)?.work(number)
+                })
+            })
+            .collect();
         workers.into_iter().map(join).collect::<Vec<_>>()
     });
     progress.end();
@@ -103,6 +112,7 @@ fn extract_present(
 struct Shared<'a> {
     repository: &'a Repository,
     writer: &'a Writer,
+    threads: usize,
     entries: &'a [Entry],
     big: Vec<big::BigFile<'a>>,
     small: Vec<usize>,
@@ -114,17 +124,22 @@ struct Worker<'s, 'a> {
     shared: &'s Shared<'a>,
     hand: Hand<'a>,
     content: Content<'a>,
+    gather: Gather,
     done: Vec<(usize, Result<Stat>)>,
 }
 
 impl<'s, 'a> Worker<'s, 'a> {
     fn new(shared: &'s Shared<'a>) -> Result<Self> {
         let hand = shared.writer.hand();
-        Ok(Self { shared, hand, content: Content::new(shared.repository)?, done: Vec::new() })
+        let content = Content::new(shared.repository)?;
+        Ok(Self { shared, hand, content, gather: Gather::default(), done: Vec::new() })
     }
 
-    fn work(mut self) -> Result<()> {
-        for file in &self.shared.big {
+    /// Works until nothing is left. Each thread begins with big files of its own, because two that
+    /// write one file wait for each other, and then helps with what others have begun.
+    fn work(mut self, number: usize) -> Result<()> {
+        let big = &self.shared.big;
+        for file in big.iter().skip(number).step_by(self.shared.threads).chain(big) {
             big::take_part(&mut self, file)?;
         }
         loop {
@@ -161,12 +176,14 @@ impl<'s, 'a> Worker<'s, 'a> {
         }
         let executable = file.mode == Mode::Executable;
         let list = ChunkList::of(self.shared.repository, file)?;
-        let mut new = self.hand.create(path, executable, file.size)?;
+        let new = self.hand.create(path, executable, file.size)?;
+        self.gather.begin(0);
         for number in 0..list.part_count() {
             for chunk in list.part(self.shared.repository, number)? {
-                new.write_all(self.content.chunk(&chunk)?)?;
+                self.gather.put(&new, self.content.chunk(&chunk)?)?;
             }
         }
+        self.gather.flush(&new)?;
         Ok(new.finish()?)
     }
 }

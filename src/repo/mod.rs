@@ -16,6 +16,7 @@ mod hold;
 mod ingest;
 mod init;
 mod keys;
+mod later;
 mod lock;
 mod maintain;
 mod marks;
@@ -24,11 +25,13 @@ mod open;
 pub mod parallel;
 mod place;
 mod presence;
+mod process;
 mod reach;
 mod rebuild;
 mod retain;
 mod revision;
 mod session;
+mod sha256;
 mod surroundings;
 mod survey;
 mod trace;
@@ -43,8 +46,9 @@ pub use hold::{Doomed, Hold, Holds, Release};
 pub use ingest::{Failed, Ingested, Outcome, Wanted, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{
-    KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
+    KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
 };
+pub use later::hash_any;
 pub use lock::Lock;
 pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;
@@ -52,12 +56,16 @@ pub use nodes::Nodes;
 pub use open::{Environment, Repository};
 pub use place::Place;
 pub use presence::{Absent, Overlay};
+pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
-pub use surroundings::{author_and_origin, careless_git, folds_case, free_space};
-pub use survey::{Look, Looking, Modified, Survey, hash_file, look, survey};
+pub use sha256::sha256;
+pub use surroundings::{
+    Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
+};
+pub use survey::{Look, Looking, Modified, Survey, files_below, hash_file, look, survey};
 pub use trace::{Fault, Traced, Tracer};
 pub use update::{Updated, check, update};

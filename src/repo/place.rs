@@ -54,6 +54,11 @@ impl Place {
         self.store.join("catalogue.db")
     }
 
+    /// The index of contents, which can be made again from the store.
+    pub fn contents(&self) -> PathBuf {
+        self.store.join("contains.db")
+    }
+
     /// The worktree's index.
     pub fn index(&self) -> PathBuf {
         self.dot.join("index")

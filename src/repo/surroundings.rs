@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, Environment, Result};
 use crate::git;
-use crate::model::Author;
+use crate::model::{Author, FileId};
 
 /// The space of a file system that this user may still fill, in bytes.
 ///
@@ -57,4 +57,32 @@ pub fn careless_git(root: &Path) -> Option<PathBuf> {
         text.lines().any(|line| names.contains(&line.trim()))
     };
     (!rules.any(ignores)).then(|| top.to_path_buf())
+}
+
+/// What a program runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Such as `linux`.
+    pub system: &'static str,
+    /// Such as `x86_64`.
+    pub architecture: &'static str,
+    /// The kernel's release.
+    pub kernel: String,
+}
+
+/// What this program runs on; the machine's name is not in it.
+pub fn machine() -> Machine {
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    Machine { system: std::env::consts::OS, architecture: std::env::consts::ARCH, kernel }
+}
+
+/// The hash of a file anywhere on this machine, links followed.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn hash_of(path: &Path) -> io::Result<FileId> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(io::BufReader::with_capacity(1 << 20, std::fs::File::open(path)?))?;
+    Ok(FileId::from_bytes(*hasher.finalize().as_bytes()))
 }

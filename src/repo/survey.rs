@@ -1,5 +1,6 @@
 //! The worktree beside what is staged: which files differ, looked at once and hashed where needed.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -112,6 +113,37 @@ pub fn look(repository: &Repository, looking: &Looking) -> Result<Look> {
         return Err(problem.into());
     }
     Ok(Look { index, scan, as_of })
+}
+
+/// The files at or below `scope` that a worktree at `root` would track, read and hashed, in path
+/// order; what `.stemignore` leaves out there is left out. Needs no repository at `root`.
+///
+/// # Errors
+///
+/// The worktree's; a file that cannot be read.
+pub fn files_below(root: &Path, scope: &[Vec<u8>], threads: usize) -> Result<Vec<Entry>> {
+    let rules = Rules(IgnoreRules::new(root));
+    let options = ScanOptions {
+        ignore: &rules,
+        scope: scope.to_vec(),
+        untracked: true,
+        distrust: false,
+        threads,
+    };
+    let found = scan(root, &Index::empty(), &options)?.untracked;
+    if let Some(problem) = rules.0.take_problems().into_iter().next() {
+        return Err(problem.into());
+    }
+    let top = Root::open(root)?;
+    let mut buffer = Vec::new();
+    let mut entries = Vec::with_capacity(found.len());
+    for Found { path, stat, .. } in found {
+        let (stat, file) = hash_file(&top, &path, stat.mode, &mut buffer)?;
+        let file = FileRef { file, size: stat.size, mode: stat.mode };
+        entries.push(Entry { path, file });
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
 }
 
 /// Compares the worktree with what is staged; reads the files whose stat data leaves doubt.

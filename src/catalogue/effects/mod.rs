@@ -4,6 +4,7 @@ mod packs;
 mod presence;
 mod provenance;
 mod state;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +16,7 @@ use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};
 pub(super) use self::state::refuse_frozen;
 use self::state::refuse_illegal;
+use self::words::{add_version_words, forget_words};
 use super::error::failed;
 use super::journal::canonical;
 use super::read::{has_dataset, one_ref, one_worktree, signed};
@@ -368,7 +370,8 @@ async fn add_version(
         .bind(signed("the number of files", version.files)?)
         .bind(signed("the size of a version", version.bytes)?)
         .bind(signed("the generation of a version", parents + 1)?)
-        .bind(dataset.map(|name| name.as_str()));
+        .bind(dataset.map(|name| name.as_str()))
+        .bind(signed("the number of a journal entry", context.entry.number)?);
     if changed(connection, "add a version", query).await? == 0 {
         return Ok(());
     }
@@ -379,7 +382,8 @@ async fn add_version(
             .bind(parent.to_hex());
         changed(connection, "add a parent", query).await?;
     }
-    add_provenance(connection, id, version).await
+    add_provenance(connection, id, version).await?;
+    add_version_words(connection, id, version).await
 }
 
 /// Notes the version that a foreign id has become; of one that is forgotten later nothing stays.
@@ -407,6 +411,7 @@ async fn forget(connection: &mut SqliteConnection, versions: &[VersionId]) -> Re
             changed(connection, "forget a version", sqlx::query(text).bind(id.to_hex())).await?;
         }
         forget_provenance(connection, id).await?;
+        forget_words(connection, id).await?;
     }
     for id in versions {
         let user: Option<String> = sqlx::query_scalar(sql::versions::USERS)

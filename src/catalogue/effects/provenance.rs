@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::words::add_record_words;
 use super::{Context, changed, refuse_illegal};
 use crate::catalogue::read::signed;
 use crate::catalogue::{Error, Result, sql};
@@ -34,7 +35,7 @@ pub(super) async fn add_provenance(
     let mut derivations = 0;
     for (ordinal, step) in (0_i64..).zip(steps) {
         add_step(connection, &origin, ordinal, step).await?;
-        derivations = add_inputs(connection, &origin, derivations, step).await?;
+        derivations = add_inputs(connection, &origin, derivations, (ordinal, step)).await?;
     }
     for (ordinal, metric) in (0_i64..).zip(metrics) {
         add_metric(connection, &origin, ordinal, metric).await?;
@@ -89,6 +90,7 @@ pub(super) async fn add_record(
         .bind(entry.time.unix())
         .bind(&entry.actor);
     changed(connection, "add a record", query).await?;
+    add_record_words(connection, (number, ordinal), record).await?;
     if record.kind == RecordKind::Consumer {
         return add_consumer(connection, context, (number, ordinal), record).await;
     }
@@ -108,7 +110,7 @@ pub(super) async fn add_record(
         RecordKind::Step => {
             let step = parsed::<Step>(record)?;
             add_step(connection, &origin, first, &step).await?;
-            add_inputs(connection, &origin, first, &step).await.map(drop)
+            add_inputs(connection, &origin, first, (first, &step)).await.map(drop)
         }
         RecordKind::Derivation => {
             let derived = parsed::<Derivation>(record)?;
@@ -182,11 +184,11 @@ async fn add_inputs(
     connection: &mut SqliteConnection,
     origin: &Origin<'_>,
     first: i64,
-    step: &Step,
+    (place, step): (i64, &Step),
 ) -> Result<i64> {
     let mut ordinal = first;
     for input in &step.inputs {
-        let row = ("used", Some(step.name.as_str()), input);
+        let row = ("used", Some((place, step.name.as_str())), input);
         add_derivation(connection, origin, ordinal, row).await?;
         ordinal += 1;
     }
@@ -221,18 +223,19 @@ async fn add_derivation(
     connection: &mut SqliteConnection,
     origin: &Origin<'_>,
     ordinal: i64,
-    (relation, step, from): (&str, Option<&str>, &DataRef),
+    (relation, step, from): (&str, Option<(i64, &str)>, &DataRef),
 ) -> Result<()> {
     let query = sqlx::query(sql::records::ADD_DERIVATION)
         .bind(origin.version.to_hex())
         .bind(origin.number)
         .bind(ordinal)
         .bind(relation)
-        .bind(step)
+        .bind(step.map(|(_, name)| name))
         .bind(from.dataset.as_str())
         .bind(from.version.to_hex())
         .bind(from.path.as_deref())
-        .bind(origin.time);
+        .bind(origin.time)
+        .bind(step.map(|(place, _)| place));
     changed(connection, "add a derivation", query).await?;
     Ok(())
 }

@@ -2,18 +2,22 @@
 //!
 //! Here: `$1` parameters, `ON CONFLICT`, `RETURNING` and `WITH RECURSIVE` only.
 //! Not here: what is special to SQLite (`open`), the tables themselves (`migrations/`).
-//! Invariant: nothing that a user wrote is ever part of a statement's text.
+//! Invariant: nothing that a user wrote is ever part of a statement's text. (What users ask in SQL
+//! has its own room, `query`, and its own connection, which cannot write.)
 
+pub(super) mod contents;
 pub(super) mod journal;
+pub(super) mod lineage;
 pub(super) mod names;
 pub(super) mod packs;
 pub(super) mod presence;
 pub(super) mod records;
 pub(super) mod versions;
+pub(super) mod words;
 pub(super) mod worktrees;
 
 /// Every table and how to read it whole, in an order that depends on its content only.
-pub(super) const DUMP: [(&str, &str); 18] = [
+pub(super) const DUMP: [(&str, &str); 19] = [
     ("store_root", "SELECT * FROM store_root"),
     ("pack", "SELECT * FROM pack ORDER BY name"),
     ("dataset", "SELECT * FROM dataset ORDER BY name"),
@@ -31,6 +35,10 @@ pub(super) const DUMP: [(&str, &str); 18] = [
     ("consumer", "SELECT * FROM consumer ORDER BY name"),
     ("consumer_use", "SELECT * FROM consumer_use ORDER BY number, ordinal"),
     ("presence", "SELECT * FROM presence ORDER BY file"),
+    (
+        "words",
+        "SELECT version, number, ordinal, kind, text FROM words ORDER BY version, number, ordinal",
+    ),
     ("journal", "SELECT * FROM journal ORDER BY number"),
 ];
 

@@ -29,11 +29,11 @@ pub(in crate::catalogue) const ADD_METRIC: &str =
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 /// $1 version, $2 number, $3 ordinal, $4 relation, $5 step, $6 dataset, $7 version it came from,
-/// $8 path, $9 time.
+/// $8 path, $9 time, $10 ordinal of the step.
 pub(in crate::catalogue) const ADD_DERIVATION: &str =
     "INSERT INTO derivation (version, number, ordinal, relation, step, from_dataset, from_version,
-                             from_path, time)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                             from_path, time, step_ordinal)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// $1 name, $2 kind, $3 uri, $4 number, $5 time, $6 actor.
 pub(in crate::catalogue) const SET_CONSUMER: &str =
@@ -81,6 +81,10 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
        AND ($4 IS NULL OR name = $4) AND ($5 IS NULL OR file = $5) AND number >= $6
      ORDER BY number, ordinal LIMIT $7";
 
+/// $1 version: what it was made from, besides its parents.
+pub(in crate::catalogue) const MADE_FROM: &str =
+    "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
+
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
 
@@ -92,3 +96,36 @@ pub(in crate::catalogue) const STATE_OF_DATASET: &str = "SELECT name FROM record
 /// $1 version.
 pub(in crate::catalogue) const STATE_OF_VERSION: &str = "SELECT name FROM record
      WHERE version = $1 AND kind = 'state' ORDER BY number DESC, ordinal DESC LIMIT 1";
+
+/// $1 version or null, $2 name or null, $3 dataset or null; in the order in which they were said.
+pub(in crate::catalogue) const METRICS: &str =
+    "SELECT metric.version, version.dataset, version.time AS committed, metric.number,
+            metric.ordinal, metric.name, metric.slice, metric.value, metric.unit, metric.method,
+            metric.sample_size, metric.threshold, metric.time, metric.actor
+     FROM metric JOIN version ON version.id = metric.version
+     WHERE ($1 IS NULL OR metric.version = $1) AND ($2 IS NULL OR metric.name = $2)
+       AND ($3 IS NULL OR version.dataset IS NULL OR version.dataset = $3)
+     ORDER BY version.generation, version.time, metric.version, metric.number, metric.ordinal";
+
+/// As [`METRICS`], by the index of versions.
+pub(in crate::catalogue) const METRICS_OF_VERSION: &str =
+    "SELECT metric.version, version.dataset, version.time AS committed, metric.number,
+            metric.ordinal, metric.name, metric.slice, metric.value, metric.unit, metric.method,
+            metric.sample_size, metric.threshold, metric.time, metric.actor
+     FROM metric JOIN version ON version.id = metric.version
+     WHERE metric.version = $1 AND ($2 IS NULL OR metric.name = $2)
+       AND ($3 IS NULL OR version.dataset IS NULL OR version.dataset = $3)
+     ORDER BY metric.number, metric.ordinal";
+
+pub(in crate::catalogue) const CONSUMERS: &str =
+    "SELECT name, kind, uri, number, time, actor FROM consumer ORDER BY name";
+
+/// $1 consumer or null; in the order in which they were said.
+pub(in crate::catalogue) const USES: &str =
+    "SELECT consumer, number, dataset, version, path, role, time FROM consumer_use
+     WHERE $1 IS NULL OR consumer = $1 ORDER BY number, ordinal";
+
+/// $1 a JSON array of versions (`json_array_elements_text` in PostgreSQL).
+pub(in crate::catalogue) const USES_OF: &str =
+    "SELECT consumer, number, dataset, version, path, role, time FROM consumer_use
+     WHERE version IN (SELECT value FROM json_each($1)) ORDER BY number, ordinal";

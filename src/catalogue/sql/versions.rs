@@ -4,11 +4,11 @@
 pub(in crate::catalogue) const BATCH: usize = 32;
 
 /// $1 id, $2 manifest, $3 author, $4 mail, $5 time, $6 offset, $7 message, $8 files, $9 bytes,
-/// $10 generation, $11 dataset.
+/// $10 generation, $11 dataset, $12 number of the entry that adds it.
 pub(in crate::catalogue) const ADD: &str =
     "INSERT INTO version (id, manifest, author_name, author_email, time, utc_offset_minutes,
-                          message, files, bytes, generation, dataset)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+                          message, files, bytes, generation, dataset, number)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
 
 /// $1 version, $2 ordinal, $3 parent.
 pub(in crate::catalogue) const ADD_PARENT: &str =
@@ -44,6 +44,10 @@ pub(in crate::catalogue) const OF_DATASET: &str = "SELECT id FROM version WHERE 
      UNION SELECT new_version FROM ref_log JOIN version ON version.id = new_version
         WHERE ref_log.dataset = $1
      ORDER BY 1";
+
+/// Where each version was made and which entry added it.
+pub(in crate::catalogue) const ORIGINS: &str =
+    "SELECT id, dataset, COALESCE(number, 0) FROM version";
 
 pub(in crate::catalogue) const ALL_IDS: &str = "SELECT id FROM version ORDER BY id";
 
@@ -97,3 +101,20 @@ pub(in crate::catalogue) const UNNOTE_IMPORTED: &str =
 /// $1 origin.
 pub(in crate::catalogue) const IMPORTED: &str =
     "SELECT foreign_id, version FROM imported WHERE origin = $1 ORDER BY foreign_id";
+
+/// $1 a JSON array of versions (`json_array_elements_text` in PostgreSQL, `string_agg` there).
+/// These and all of their ancestors in one text: a line has id, time, generation and the parents.
+/// One long text is read much faster than as many rows.
+pub(in crate::catalogue) const ANCESTOR_LINES: &str = "WITH RECURSIVE walk (id) AS (
+        SELECT value FROM json_each($1)
+        UNION
+        SELECT version_parent.parent FROM walk
+            JOIN version_parent ON version_parent.version = walk.id)
+     SELECT coalesce(group_concat(version.id || ' ' || time || ' ' || generation || coalesce(
+            (SELECT ' ' || group_concat(parent, ' ') FROM version_parent
+             WHERE version_parent.version = version.id), ''), char(10)), '')
+     FROM walk JOIN version ON version.id = walk.id";
+
+/// $1 a JSON array of versions.
+pub(in crate::catalogue) const DATASETS_OF: &str = "SELECT id, dataset FROM version
+     WHERE id IN (SELECT value FROM json_each($1)) AND dataset IS NOT NULL";

@@ -82,6 +82,9 @@ proptest! {
                 .history(&[ids[left], ids[right]]).unwrap()
                 .map(|row| order[&row.unwrap().id])
                 .collect();
+            let at_once = catalogue.history_ids(&[ids[left], ids[right]]).unwrap();
+            let at_once: Vec<usize> = at_once.iter().map(|id| order[id]).collect();
+            prop_assert_eq!(&at_once, &log);
             let mut wanted = ancestors(&links, left);
             wanted.extend(ancestors(&links, right));
             prop_assert_eq!(log.len(), wanted.len());

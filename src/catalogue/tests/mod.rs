@@ -6,6 +6,7 @@ mod hostile;
 mod journal;
 mod laws;
 mod race;
+mod search;
 
 use std::path::PathBuf;
 

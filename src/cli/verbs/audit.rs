@@ -141,7 +141,7 @@ fn entries(count: u64) -> String {
 }
 
 fn read(context: &Context, path: &Path) -> Result<String, Failure> {
-    let path = context.directory.join(path);
+    let path = context.file(path);
     let text = std::fs::read_to_string(&path);
     Ok(text.map_err(|source| repo::Error::Io { path, source })?)
 }
@@ -153,7 +153,7 @@ fn check(context: &Context, checkpoints: &[PathBuf], keys: &[String]) -> Outcome
         options.checkpoints.push((path.display().to_string(), read(context, path)?));
     }
     for text in keys {
-        let (public, _) = key::find(&repository.environment, &context.directory, text)?;
+        let (public, _) = key::find(context, text)?;
         options.keys.push(public);
     }
     let seen = verify(&repository, &options).map_err(Failure::from)?;
@@ -196,24 +196,25 @@ fn hand_out(context: &Context, output: Option<&Path>) -> Outcome {
         export(&repository, &mut out).map_err(Failure::from)?;
         return Ok(Exit::DONE);
     };
-    let file = context.directory.join(output);
+    let file = context.file(output);
     let mut out = io::BufWriter::new(outfile::create(&file).map_err(Failure::from)?);
     let exported = export(&repository, &mut out).map_err(Failure::from)?;
     let done = Written { file, exported: &exported };
     context.done("audit.export", &done, |out| {
-        writeln!(out, "Wrote {} to {}", entries(exported.entries), done.file.display())
+        writeln!(out, "Wrote {} to {}", entries(exported.entries), output.display())
     })?;
     Ok(Exit::DONE)
 }
 
 fn sign(context: &Context, output: Option<&Path>, key: Option<&str>, dry_run: bool) -> Outcome {
     let repository = context.open_to_write(dry_run)?;
-    let output = output.map(|path| context.directory.join(path));
-    if let Some(there) = output.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+    let key = key.map(|key| key::own(context, key));
+    let file = output.map(|path| context.file(path));
+    if let Some(there) = file.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Failure::Usage(format!("{} is there already", there.display())));
     }
-    let made: Made = checkpoint(&repository, key, dry_run).map_err(Failure::from)?;
-    if let (Some(path), Some(note)) = (&output, &made.note) {
+    let made: Made = checkpoint(&repository, key.as_deref(), dry_run).map_err(Failure::from)?;
+    if let (Some(path), Some(note)) = (&file, &made.note) {
         outfile::write(path, note.as_bytes()).map_err(Failure::from)?;
     }
     if !made.trusted {
@@ -222,7 +223,7 @@ fn sign(context: &Context, output: Option<&Path>, key: Option<&str>, dry_run: bo
             made.key, made.key
         ));
     }
-    context.done("audit.checkpoint", &made, |out| match (&made.note, &output) {
+    context.done("audit.checkpoint", &made, |out| match (&made.note, output) {
         (Some(note), None) => out.write_all(note.as_bytes()),
         (Some(_), Some(path)) => {
             writeln!(out, "Signed {}: {}", entries(made.size), path.display())
@@ -243,12 +244,12 @@ struct Proved<'a> {
 fn make_proof(context: &Context, number: u64, output: Option<&Path>) -> Outcome {
     let repository = context.open()?;
     let proof = prove(&repository, number).map_err(Failure::from)?;
-    let file = output.map(|path| context.directory.join(path));
+    let file = output.map(|path| context.file(path));
     if let Some(path) = &file {
         outfile::write(path, proof.text.as_bytes()).map_err(Failure::from)?;
     }
     let done = Proved { proof: &proof, file, text: &proof.text };
-    context.show("audit.prove", &done, |out| match &done.file {
+    context.show("audit.prove", &done, |out| match output {
         Some(path) => writeln!(
             out,
             "Wrote the proof of entry {} under a checkpoint of {}: {}",
@@ -263,10 +264,10 @@ fn make_proof(context: &Context, number: u64, output: Option<&Path>) -> Outcome 
 
 fn look_at_proof(context: &Context, file: &Path, key: Option<&str>) -> Outcome {
     let named = match key {
-        Some(text) => Some(key::find(&context.environment()?, &context.directory, text)?.0),
+        Some(text) => Some(key::find(context, text)?.0),
         None => None,
     };
-    let path = context.directory.join(file);
+    let path = context.file(file);
     let bytes = std::fs::read(&path).map_err(|source| repo::Error::Io { path, source })?;
     let seen: Checked = check_proof(&bytes, named.as_ref());
     context.show("audit.check-proof", &seen, |out| proved(&seen, out))?;

@@ -3,13 +3,19 @@
 use std::io::{self, Write};
 
 use stemmata::ops::commit::{Commit, CommitOptions, commit};
+use stemmata::ops::provenance::gather;
 
 use super::key::KeyChoice;
 use crate::cli::args::DryRun;
+use crate::cli::provenance::Flags;
 use crate::cli::text::{count, number, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Record what is staged as a version
+///
+/// Where it came from stands inside the version: sources, steps, metrics and other metadata, by
+/// flags or from a file. KEY=VALUE pairs have commas between them; put a value that has a comma of
+/// its own in quotes: note="a, b".
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What has changed and why
@@ -26,6 +32,11 @@ pub(crate) struct Args {
     sign: bool,
     #[command(flatten)]
     key: KeyChoice,
+    /// What was done to it: name=…,command="…",input=REV[:PATH],output=…,decided=human
+    #[arg(long, value_name = "KEY=VALUE,…", help_heading = "Provenance")]
+    step: Vec<String>,
+    #[command(flatten)]
+    provenance: Flags,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -33,13 +44,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let dry_run = args.dry_run.dry_run;
     let repository = context.open_to_write(dry_run)?;
+    let mut given = args.provenance.given();
+    given.steps = args.step.clone();
+    let provenance = gather(&repository, &given).map_err(Failure::from)?;
     let options = CommitOptions {
         message: args.message.clone().unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
-        signing: args.key.signing(args.sign),
+        signing: args.key.signing(context, args.sign),
         dry_run,
-        ..CommitOptions::default()
+        provenance,
     };
     let done = commit(&repository, &options).map_err(Failure::from)?;
     for problem in &done.failed {

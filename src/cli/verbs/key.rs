@@ -100,13 +100,21 @@ pub(crate) struct KeyChoice {
 
 impl KeyChoice {
     /// What is meant, if `sign` says that it is to be signed.
-    pub(super) fn signing(&self, sign: bool) -> Signing {
+    pub(super) fn signing(&self, context: &Context, sign: bool) -> Signing {
         match &self.key {
             _ if self.no_sign => Signing::Never,
-            Some(key) => Signing::With(Some(key.clone())),
+            Some(key) => Signing::With(Some(own(context, key))),
             None if sign => Signing::With(None),
             None => Signing::AsSet,
         }
+    }
+}
+
+/// A key of the user's own as it was named: its id, or its file seen from where the program works.
+pub(super) fn own(context: &Context, text: &str) -> String {
+    match text.parse::<KeyId>() {
+        Ok(id) => id.to_string(),
+        Err(_) => context.file(Path::new(text)).to_string_lossy().into_owned(),
     }
 }
 
@@ -128,7 +136,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         Verb::Trust { key, identity, roles, dry_run } => {
             let dry_run = dry_run.dry_run;
             let repository = context.open_to_write(dry_run)?;
-            let (public, comment) = find(&repository.environment, &context.directory, key)?;
+            let (public, comment) = find(context, key)?;
             let identity = match identity {
                 Some(identity) => identity.clone(),
                 None => comment.parse().map_err(|_| {
@@ -154,7 +162,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         }
         Verb::Verify { revision, require, output } => {
             let repository = context.open()?;
-            let directory = output.as_ref().map(|path| context.directory.join(path));
+            let directory = output.as_ref().map(|path| context.file(path));
             let seen =
                 verify(&repository, revision, directory.as_deref()).map_err(Failure::from)?;
             context.show("key.verify", &seen, |out| show_verified(&seen, out))?;
@@ -245,13 +253,9 @@ fn changed(
 }
 
 /// The public key that `text` is or names, and what stands beside it.
-pub(super) fn find(
-    environment: &Environment,
-    directory: &Path,
-    text: &str,
-) -> Result<(PublicKey, String), Failure> {
+pub(super) fn find(context: &Context, text: &str) -> Result<(PublicKey, String), Failure> {
     if let Ok(id) = text.parse::<KeyId>() {
-        let own = list(environment, None).map_err(Failure::from)?.into_iter();
+        let own = list(&context.environment()?, None).map_err(Failure::from)?.into_iter();
         let key = own.into_iter().find(|key| key.id == id);
         let key = key.ok_or(ops::Error::NoKey(id)).map_err(Failure::from)?;
         return Ok((key.public, key.comment.unwrap_or_default()));
@@ -259,13 +263,13 @@ pub(super) fn find(
     let line = match text.split_once(' ') {
         Some(_) => text.to_owned(),
         None => {
-            let path = directory.join(text);
+            let path = context.file(Path::new(text));
             std::fs::read_to_string(&path)
                 .map_err(|source| stemmata::repo::Error::Io { path, source })?
         }
     };
     let read = PublicKey::from_line(&line);
-    Ok(read.map_err(|error| Failure::Repo(stemmata::repo::Error::Sign(error)))?)
+    read.map_err(|error| Failure::Repo(stemmata::repo::Error::Sign(error)))
 }
 
 fn show_verified(seen: &Verified, out: &mut dyn Write) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anstyle::AnsiColor;
 use stemmata::model::State;
-use stemmata::ops::log::{LogOptions, VersionInfo, log};
+use stemmata::ops::log::{LogFilter, LogOptions, VersionInfo, log};
 use stemmata::ops::signature::is_signed;
 
 use super::key;
@@ -37,9 +37,34 @@ pub(crate) struct Args {
     /// Exit with 12 unless every version shown is signed by a trusted key
     #[arg(long, requires = "show_signature")]
     require: bool,
+    #[command(flatten)]
+    filter: Filter,
     /// Only versions that have changed these paths
     #[arg(last = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+}
+
+/// Which versions are shown.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Made at DATE or later: `2 weeks ago`, `yesterday`, `2026-11-01`
+    #[arg(long, value_name = "DATE", visible_alias = "after")]
+    since: Option<String>,
+    /// Made at DATE or earlier
+    #[arg(long, value_name = "DATE", visible_alias = "before")]
+    until: Option<String>,
+    /// Made by somebody whose name or mail has TEXT in it
+    #[arg(long, value_name = "TEXT")]
+    author: Option<String>,
+    /// With TEXT in the message, in whatever case
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+    /// For which this is true: SQL over the columns of the view `versions`, and `metric.NAME`
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+    /// With all of these words in message, metadata or later records; `word*` for a beginning
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
@@ -50,6 +75,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         limit: args.limit,
         paths: context.paths(&repository, &args.paths)?,
         signatures: args.show_signature,
+        filter: LogFilter {
+            since: args.filter.since.clone(),
+            until: args.filter.until.clone(),
+            author: args.filter.author.clone(),
+            grep: args.filter.grep.clone(),
+            condition: args.filter.condition.clone(),
+            search: args.filter.search.clone(),
+        },
     };
     let seen = log(&repository, &options).map_err(Failure::from)?;
     context.show("log", &seen, |out| {

@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 
 use stemmata::ops::ls::{find_file, ls};
-use stemmata::ops::show::{Show, show};
+use stemmata::ops::show::{RecordInfo, Show, show};
 use stemmata::repo::split_path;
 
 use super::{cat, diff, log, ls as listing};
+use crate::cli::provenance;
+use crate::cli::text::moment;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Show a version with its changes, or a file of it
@@ -39,13 +41,31 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 
 fn text(seen: &Show, out: &mut dyn Write) -> io::Result<()> {
     log::head(&seen.info, out)?;
-    for source in &seen.provenance.sources {
-        let revision = source.revision.as_deref().map(|text| format!(" at {text}"));
-        writeln!(out, "\nSource: {}{}", source.uri, revision.unwrap_or_default())?;
+    provenance::show(&seen.provenance, out)?;
+    if !seen.records.is_empty() {
+        writeln!(out)?;
+        seen.records.iter().try_for_each(|record| recorded(record, out))?;
     }
     if !seen.changes.is_empty() {
         writeln!(out)?;
         diff::stat(&seen.changes, &seen.totals, out)?;
     }
     Ok(())
+}
+
+/// What was recorded later, in a line.
+fn recorded(record: &RecordInfo, out: &mut dyn Write) -> io::Result<()> {
+    let RecordInfo { kind, name, value, text, body, .. } = record;
+    let plain = |text: &String| format!(" {}", provenance::plain(text));
+    let said = body.get("value").filter(|_| value.is_none() && text.is_none());
+    let parts = [
+        name.as_ref().map(plain),
+        record.path.as_ref().map(plain),
+        value.map(|value| format!(" = {value}")),
+        said.map(|value| format!(" = {}", provenance::value_text(value))),
+        text.as_ref().map(plain),
+    ];
+    let parts: String = parts.into_iter().flatten().collect();
+    let (time, actor) = (moment(record.time), provenance::plain(&record.actor));
+    writeln!(out, "Later:   {}{parts} ({time}, {actor})", kind.as_str())
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         delete(&repository, RefKind::Tag, name, true, dry_run)
     } else {
         let revision = args.revision.as_deref().unwrap_or("HEAD");
-        let signing = args.key.signing(args.sign);
+        let signing = args.key.signing(context, args.sign);
         let (message, force) = (args.message.clone(), args.force);
         create_tag(&repository, name, revision, &TagOptions { message, force, signing, dry_run })
     };

@@ -1,5 +1,6 @@
 //! The room against the program `git` itself.
 
+mod code;
 mod history;
 mod identity;
 mod ignore;

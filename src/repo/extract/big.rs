@@ -110,12 +110,11 @@ fn open<'a>(worker: &mut Worker<'_, 'a>, file: &BigFile<'a>) -> Result<Open<'a>>
 }
 
 fn write_piece(worker: &mut Worker<'_, '_>, piece: Piece<'_>) -> Result<()> {
-    let mut offset = piece.offset;
+    worker.gather.begin(piece.offset);
     for chunk in &piece.chunks {
-        piece.file.write_at(offset, worker.content.chunk(chunk)?)?;
-        offset += u64::from(chunk.len);
+        worker.gather.put(&piece.file, worker.content.chunk(chunk)?)?;
     }
-    Ok(())
+    Ok(worker.gather.flush(&piece.file)?)
 }
 
 /// Notes that a piece is written; the one who brings the last of them completes the file.

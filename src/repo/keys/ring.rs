@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::KeyError;
 use crate::repo::{Error, Repository, Result};
 use crate::sign::{KeyId, PublicKey, SecretKey};
 
@@ -56,7 +57,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::BadKeyFile`] for a public part that is not one.
+    /// [`Error::Io`]; [`KeyError::BadFile`] for a public part that is not one.
     pub fn list(&self) -> Result<Vec<OwnKey>> {
         let io = |source| Error::Io { path: self.directory.clone(), source };
         let entries = match std::fs::read_dir(&self.directory) {
@@ -100,7 +101,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigningKey`], [`Error::SeveralKeys`]; [`Error::ExposedKey`] if others than its
+    /// [`KeyError::Missing`], [`KeyError::Several`]; [`KeyError::Exposed`] if others than its
     /// owner may read the file.
     pub fn signer(&self, wanted: Option<&str>) -> Result<Signer> {
         let path = match wanted {
@@ -113,7 +114,7 @@ impl KeyRing {
         let (key, _) = match read_private(&path) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let wanted = wanted.unwrap_or_default().to_owned();
-                return Err(Error::NoSigningKey { wanted, directory: self.directory.clone() });
+                return Err(KeyError::Missing { wanted, directory: self.directory.clone() }.into());
             }
             read => read?,
         };
@@ -126,11 +127,11 @@ impl KeyRing {
             (Some(only), 0) => Ok(only.path),
             (None, _) => {
                 let directory = self.directory.clone();
-                Err(Error::NoSigningKey { wanted: String::new(), directory })
+                Err(KeyError::Missing { wanted: String::new(), directory }.into())
             }
             (Some(last), _) => {
                 let ids = keys.iter().map(|key| key.id).chain([last.id]).collect();
-                Err(Error::SeveralKeys { ids })
+                Err(KeyError::Several { ids }.into())
             }
         }
     }
@@ -141,21 +142,26 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// [`Error::NoKeyDirectory`] if nothing says where they lie.
+    /// [`KeyError::NoDirectory`] if nothing says where they lie.
     pub fn key_ring(&self) -> Result<KeyRing> {
-        let directory = self.environment.keys.clone().ok_or(Error::NoKeyDirectory)?;
+        let directory = self.environment.keys.clone().ok_or(KeyError::NoDirectory)?;
         Ok(KeyRing::new(directory))
     }
 
     /// The key to sign with: the one that is asked for, else the one that is set as
-    /// `user.signingkey`, else the only one.
+    /// `user.signingkey` (a path is seen from the worktree's top), else the only one.
     ///
     /// # Errors
     ///
     /// As [`KeyRing::signer`].
     pub fn signer(&self, wanted: Option<&str>) -> Result<Signer> {
-        let set = self.config.settings.get("user.signingkey").map(String::as_str);
-        self.key_ring()?.signer(wanted.or(set))
+        let ring = self.key_ring()?;
+        match (wanted, self.config.settings.get("user.signingkey")) {
+            (None, Some(set)) if set.parse::<KeyId>().is_err() => {
+                ring.signer(Some(&self.place.root.join(set).to_string_lossy()))
+            }
+            (wanted, set) => ring.signer(wanted.or(set.map(String::as_str))),
+        }
     }
 }
 
@@ -174,7 +180,7 @@ fn read_private(path: &Path) -> Result<(SecretKey, String)> {
         ));
     }
     if mode & 0o077 != 0 {
-        return Err(Error::ExposedKey { path: path.to_path_buf(), mode });
+        return Err(KeyError::Exposed { path: path.to_path_buf(), mode }.into());
     }
     let text = read_text(file).map_err(io)?;
     SecretKey::from_text(&text).map_err(|source| bad(path, source))
@@ -193,7 +199,7 @@ fn read_text(file: File) -> io::Result<String> {
 }
 
 fn bad(path: &Path, source: crate::sign::Error) -> Error {
-    Error::BadKeyFile { path: path.to_path_buf(), source }
+    KeyError::BadFile { path: path.to_path_buf(), source }.into()
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
@@ -238,21 +244,25 @@ mod tests {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(&own.path, permissions).unwrap();
             let refused = ring.signer(None);
-            assert!(matches!(refused, Err(Error::ExposedKey { mode: found, .. }) if found == mode));
+            assert!(
+                matches!(refused, Err(Error::Key(KeyError::Exposed { mode: found, .. })) if found == mode)
+            );
         }
     }
 
     #[test]
     fn which_key_is_meant_must_be_clear() {
         let (_directory, ring) = ring();
-        assert!(matches!(ring.signer(None), Err(Error::NoSigningKey { .. })));
+        assert!(matches!(ring.signer(None), Err(Error::Key(KeyError::Missing { .. }))));
         let first = ring.add(&SecretKey::generate().unwrap(), "").unwrap();
         ring.add(&SecretKey::generate().unwrap(), "").unwrap();
-        assert!(matches!(ring.signer(None), Err(Error::SeveralKeys { ids }) if ids.len() == 2));
+        assert!(
+            matches!(ring.signer(None), Err(Error::Key(KeyError::Several { ids })) if ids.len() == 2)
+        );
         let path = first.path.to_str().unwrap();
         assert_eq!(ring.signer(Some(path)).unwrap().key.public(), first.public);
         for wrong in ["0000000000000000", "no/such/file"] {
-            assert!(matches!(ring.signer(Some(wrong)), Err(Error::NoSigningKey { .. })));
+            assert!(matches!(ring.signer(Some(wrong)), Err(Error::Key(KeyError::Missing { .. }))));
         }
     }
 }

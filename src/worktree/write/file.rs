@@ -72,11 +72,16 @@ impl<'a> NewFile<'a> {
     ///
     /// [`WriteError`].
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.size > Self::IN_PLACE_BYTES && is_hole(bytes) {
+        if self.leaves_out(bytes) {
             self.has_holes.store(true, Relaxed);
             return Ok(());
         }
         self.file.write_all_at(bytes, offset).map_err(|error| self.failed(&error))
+    }
+
+    /// Whether these bytes become a hole, so that writing them costs nothing.
+    pub fn leaves_out(&self, bytes: &[u8]) -> bool {
+        self.size > Self::IN_PLACE_BYTES && is_hole(bytes)
     }
 
     /// Gives the file its length and its name, and says how it looks.

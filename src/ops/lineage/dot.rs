@@ -1,0 +1,65 @@
+//! The graph in the language of Graphviz.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::{Graph, NodeId, NodeKind, Relation};
+
+/// The graph in DOT; arrows point as edges do.
+pub fn dot(graph: &Graph) -> String {
+    let mut out =
+        String::from("digraph lineage {\n  rankdir=BT;\n  node [fontname=\"sans-serif\"];\n");
+    let mut names: HashMap<&NodeId, usize> = HashMap::with_capacity(graph.nodes.len());
+    for (place, node) in graph.nodes.iter().enumerate() {
+        names.insert(&node.id, place);
+        let shape = match node.kind {
+            NodeKind::Version => "ellipse",
+            NodeKind::Step => "box",
+            NodeKind::Source => "cylinder",
+            NodeKind::Consumer => "component",
+        };
+        let thick = if graph.targets.contains(&node.id) { ", penwidth=2" } else { "" };
+        let gone = match node.presence.as_deref() {
+            None | Some("present") => "",
+            Some(_) => ", style=dashed",
+        };
+        let (label, id) = (quoted(&node.label), quoted(&node.id.to_string()));
+        let _ =
+            writeln!(out, "  n{place} [label={label}, tooltip={id}, shape={shape}{thick}{gone}];");
+    }
+    for edge in &graph.edges {
+        let (Some(from), Some(to)) = (names.get(&edge.from), names.get(&edge.to)) else { continue };
+        let words = words(edge.relation, edge.how.as_deref());
+        let _ = writeln!(out, "  n{from} -> n{to} [label={}];", quoted(&words));
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// What stands beside an arrow.
+pub(super) fn words(relation: Relation, how: Option<&str>) -> String {
+    match (relation, how) {
+        (Relation::Used, _) => "used".into(),
+        (Relation::Generated, _) => "generated".into(),
+        (Relation::DerivedFrom, Some("parent")) => "continues".into(),
+        (Relation::DerivedFrom, None | Some("source")) => "derived from".into(),
+        (Relation::DerivedFrom, Some(how)) => format!("derived from ({how})"),
+        (Relation::TrainedOn, Some(role)) => format!("used for {role}"),
+        (Relation::TrainedOn, None) => "trained on".into(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            letter if letter.is_control() => quoted.push(' '),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,377 @@
+//! Notes: problems, solutions, practices, decisions and incidents, kept beside what they are about.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::consumer::{self, must_have};
+use super::{Error, Result};
+use crate::catalogue::{self, RecordFilter, RecordRow};
+use crate::model::{DatasetName, Record, RecordKind, Time, VersionId};
+use crate::repo::{Repository, split_path};
+
+/// What a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoteKind {
+    /// Something is wrong.
+    Problem,
+    /// What helped.
+    Solution,
+    /// What has proved itself.
+    Practice,
+    /// What was decided, and why.
+    Decision,
+    /// What happened.
+    Incident,
+}
+
+impl NoteKind {
+    /// Every kind, in the order of an export.
+    pub const ALL: [Self; 5] =
+        [Self::Problem, Self::Solution, Self::Practice, Self::Decision, Self::Incident];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Solution => "solution",
+            Self::Practice => "practice",
+            Self::Decision => "decision",
+            Self::Incident => "incident",
+        }
+    }
+
+    fn title(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Problem => ("Problem", "Problems"),
+            Self::Solution => ("Solution", "Solutions"),
+            Self::Practice => ("Practice", "Practices"),
+            Self::Decision => ("Decision", "Decisions"),
+            Self::Incident => ("Incident", "Incidents"),
+        }
+    }
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// The dataset that the version was found in.
+    pub dataset: Option<DatasetName>,
+    /// The version.
+    pub version: Option<VersionId>,
+    /// A file or directory in it.
+    pub path: Option<String>,
+    /// One of its steps, from 1.
+    pub step: Option<u64>,
+    /// A consumer.
+    pub consumer: Option<String>,
+}
+
+/// A note.
+#[derive(Debug, Clone, Serialize)]
+pub struct Note {
+    /// Its number, which is that of the journal's entry; none for a dry run.
+    pub number: Option<u64>,
+    /// What it is.
+    pub kind: NoteKind,
+    /// What it is about.
+    #[serde(flatten)]
+    pub target: Target,
+    /// The note that it answers or adds to.
+    pub about: Option<u64>,
+    /// Its words.
+    pub text: String,
+    /// When it was made.
+    pub time: Time,
+    /// By whom: `Name <mail>`.
+    pub actor: String,
+}
+
+/// Reads `REV`, `REV:PATH`, `step:REV#N` or `consumer:NAME`.
+///
+/// # Errors
+///
+/// [`catalogue::Error::Unknown`] for a step or consumer that is not there;
+/// [`crate::repo::Error::NoRevision`], [`crate::repo::Error::NoPath`] and their like.
+pub fn target(repository: &Repository, text: &str) -> Result<Target> {
+    let unknown = |what: String| Error::from(catalogue::Error::Unknown { what });
+    if let Some(name) = text.strip_prefix("consumer:") {
+        consumer::show(repository, name)?;
+        return Ok(Target { consumer: Some(name.to_owned()), ..Target::default() });
+    }
+    if let Some(rest) = text.strip_prefix("step:") {
+        let bad = || Error::Refused(format!("`{}` is not step:REV#N", text.escape_debug()));
+        let (revision, number) = rest.rsplit_once('#').ok_or_else(bad)?;
+        let number: u64 = number.parse().map_err(|_| bad())?;
+        let found = repository.resolve(revision)?;
+        let steps = steps(repository, &found.version)?;
+        if number == 0 || number > steps {
+            return Err(unknown(format!("step {number} of version {}", found.version)));
+        }
+        return Ok(Target {
+            dataset: Some(found.dataset),
+            version: Some(found.version),
+            step: Some(number),
+            ..Target::default()
+        });
+    }
+    let (revision, path) = split_path(text);
+    let found = repository.resolve(revision)?;
+    let path = path.map(|path| path.trim_start_matches("./").trim_end_matches('/'));
+    let path = path.filter(|path| !path.is_empty());
+    if let Some(path) = path {
+        must_have(repository, &found.version, path.as_bytes(), revision)?;
+    }
+    Ok(Target {
+        dataset: Some(found.dataset),
+        version: Some(found.version),
+        path: path.map(str::to_owned),
+        ..Target::default()
+    })
+}
+
+/// Steps that a version tells of, and those that were told of later.
+fn steps(repository: &Repository, version: &VersionId) -> Result<u64> {
+    let own = repository.read_version(version)?.provenance.steps.len() as u64;
+    let filter = RecordFilter {
+        kind: Some(RecordKind::Step),
+        version: Some(*version),
+        ..RecordFilter::default()
+    };
+    Ok(own + repository.catalogue.records(&filter)?.len() as u64)
+}
+
+/// Adds a note.
+///
+/// # Errors
+///
+/// [`Error::Refused`] for a note without words; [`catalogue::Error::Unknown`] if there is no note
+/// with the number `about`; as [`target`].
+pub fn add(
+    repository: &Repository,
+    at: &str,
+    kind: NoteKind,
+    text: &str,
+    about: Option<u64>,
+    dry_run: bool,
+) -> Result<Note> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::Refused("the note has no words".into()));
+    }
+    let target = target(repository, at)?;
+    if let Some(about) = about
+        && !all(repository)?.iter().any(|note| note.number == Some(about))
+    {
+        return Err(catalogue::Error::Unknown { what: format!("note {about}") }.into());
+    }
+    let mut note = Note {
+        number: None,
+        kind,
+        target,
+        about,
+        text: text.to_owned(),
+        time: repository.now(),
+        actor: repository.author()?.to_string(),
+    };
+    if !dry_run {
+        let subject = format!("{} {at}", kind.as_str());
+        let records = vec![record(&note)];
+        note.number = Some(repository.add_records("note", &subject, None, records)?);
+    }
+    Ok(note)
+}
+
+fn record(note: &Note) -> Record {
+    let mut record = Record::new(RecordKind::Note);
+    record.dataset = note.target.dataset.clone();
+    record.version = note.target.version;
+    record.path = note.target.path.clone();
+    record.name = Some(note.kind.as_str().to_owned());
+    record.text = Some(note.text.clone());
+    let fields = [
+        ("step", note.target.step.map(Value::from)),
+        ("consumer", note.target.consumer.clone().map(Value::from)),
+        ("about", note.about.map(Value::from)),
+    ];
+    for (key, value) in fields {
+        if let Some(value) = value {
+            record.body.insert(key.to_owned(), value);
+        }
+    }
+    record
+}
+
+/// Another program may have written a note whose kind or words are none: it is shown as it can be.
+fn read(row: RecordRow) -> Note {
+    let RecordRow { number, time, actor, record, .. } = row;
+    let kind = record
+        .name
+        .as_deref()
+        .and_then(|name| NoteKind::ALL.into_iter().find(|kind| kind.as_str() == name));
+    let whole = |key: &str| record.body.get(key).and_then(Value::as_u64);
+    let consumer = record.body.get("consumer").and_then(Value::as_str).map(str::to_owned);
+    Note {
+        number: Some(number),
+        kind: kind.unwrap_or(NoteKind::Practice),
+        target: Target {
+            step: whole("step"),
+            consumer,
+            dataset: record.dataset,
+            version: record.version,
+            path: record.path,
+        },
+        about: whole("about"),
+        text: record.text.unwrap_or_default(),
+        time,
+        actor,
+    }
+}
+
+fn all(repository: &Repository) -> Result<Vec<Note>> {
+    let filter = RecordFilter { kind: Some(RecordKind::Note), ..RecordFilter::default() };
+    Ok(repository.catalogue.records(&filter)?.into_iter().map(read).collect())
+}
+
+/// The notes of the store, the oldest first: those about one thing and of one kind, if given. Of a
+/// version: also those about its paths and steps.
+///
+/// # Errors
+///
+/// As [`target`].
+pub fn list(
+    repository: &Repository,
+    at: Option<&str>,
+    kind: Option<NoteKind>,
+) -> Result<Vec<Note>> {
+    let wanted = at.map(|at| target(repository, at)).transpose()?;
+    let mut notes = all(repository)?;
+    notes.retain(|note| {
+        let about = wanted.as_ref().is_none_or(|wanted| is_about(&note.target, wanted));
+        about && kind.is_none_or(|kind| note.kind == kind)
+    });
+    Ok(notes)
+}
+
+fn is_about(target: &Target, wanted: &Target) -> bool {
+    let Target { dataset: _, version, path, step, consumer } = wanted;
+    target.version == *version
+        && target.consumer == *consumer
+        && (path.is_none() || target.path == *path)
+        && (step.is_none() || target.step == *step)
+}
+
+/// The notes that have all of the words, the best match first.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if there is no word to look for.
+pub fn search(repository: &Repository, words: &str) -> Result<Vec<Note>> {
+    let found = repository.catalogue.search(words, Some(RecordKind::Note), 1 << 20)?;
+    let found = found.ok_or_else(|| Error::Refused("there is no word to look for".into()))?;
+    let mut notes: BTreeMap<u64, Note> = BTreeMap::new();
+    for note in all(repository)? {
+        notes.extend(note.number.map(|number| (number, note)));
+    }
+    Ok(found.iter().filter_map(|place| notes.remove(&place.number)).collect())
+}
+
+/// The notes as a Markdown document, by kind, each with links to those that it is about and that
+/// are about it.
+///
+/// # Errors
+///
+/// As [`list`].
+pub fn export(repository: &Repository, kind: Option<NoteKind>) -> Result<String> {
+    let notes = list(repository, None, kind)?;
+    let mut answers: BTreeMap<u64, Vec<&Note>> = BTreeMap::new();
+    for note in &notes {
+        if let Some(about) = note.about {
+            answers.entry(about).or_default().push(note);
+        }
+    }
+    let titles: BTreeMap<u64, &Note> =
+        notes.iter().filter_map(|note| Some((note.number?, note))).collect();
+    let mut page = String::from("# Notes\n");
+    for kind in NoteKind::ALL {
+        let of_kind: Vec<&Note> = notes.iter().filter(|note| note.kind == kind).collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        let _ = write!(page, "\n## {}\n", kind.title().1);
+        for note in of_kind {
+            section(&mut page, note, &titles, &answers);
+        }
+    }
+    Ok(page)
+}
+
+fn section(
+    page: &mut String,
+    note: &Note,
+    titles: &BTreeMap<u64, &Note>,
+    answers: &BTreeMap<u64, Vec<&Note>>,
+) {
+    let number = note.number.unwrap_or_default();
+    let mut lines = note.text.lines();
+    let first = lines.next().unwrap_or_default();
+    let rest = lines.collect::<Vec<_>>().join("\n");
+    // Writing to a string does not fail.
+    let _ = write!(page, "\n<a id=\"note-{number}\"></a>\n\n### {number}: {}\n\n", heading(first));
+    let _ = writeln!(page, "*{}, {}, about {}*", note.actor, note.time, place(&note.target));
+    if !rest.trim().is_empty() {
+        let _ = write!(page, "\n{}\n", rest.trim_matches('\n'));
+    }
+    let mut links = Vec::new();
+    if let Some(other) = note.about.and_then(|about| titles.get(&about)) {
+        links.push(format!("- {}: {}", answer_to(note.kind), link(other)));
+    }
+    for other in answers.get(&number).into_iter().flatten() {
+        links.push(format!("- {}: {}", other.kind.title().0, link(other)));
+    }
+    if !links.is_empty() {
+        let _ = write!(page, "\n{}\n", links.join("\n"));
+    }
+}
+
+fn answer_to(kind: NoteKind) -> &'static str {
+    if kind == NoteKind::Solution { "Solves" } else { "About" }
+}
+
+fn link(note: &Note) -> String {
+    let number = note.number.unwrap_or_default();
+    let first = heading(note.text.lines().next().unwrap_or_default());
+    let text = first.replace('[', "\\[").replace(']', "\\]");
+    format!("[{number}: {text}](#note-{number})")
+}
+
+/// Without what would end a heading or begin another element.
+fn heading(line: &str) -> String {
+    line.trim().replace('<', "&lt;")
+}
+
+/// What a note is about, in words.
+pub fn place(target: &Target) -> String {
+    if let Some(consumer) = &target.consumer {
+        return format!("consumer `{consumer}`");
+    }
+    let mut text = String::new();
+    match (&target.dataset, &target.version) {
+        (Some(dataset), Some(version)) => {
+            let _ = write!(text, "{dataset}@{}", &version.to_hex()[..12]);
+        }
+        (Some(dataset), None) => text.push_str(dataset.as_str()),
+        (None, Some(version)) => text.push_str(&version.to_hex()[..12]),
+        (None, None) => text.push_str("nothing"),
+    }
+    if let Some(path) = &target.path {
+        let _ = write!(text, ":{path}");
+    }
+    if let Some(step) = target.step {
+        let _ = write!(text, ", step {step}");
+    }
+    text
+}

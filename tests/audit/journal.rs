@@ -1,0 +1,274 @@
+//! Whatever is done to the journal with a shell on the database, `audit verify` finds it.
+
+use stemmata::catalogue::{Catalogue, JournalEntry};
+
+use crate::place::{Place, shell};
+
+/// What an edit leaves: its SQL, and the first entry that is wrong then. There are 9 entries and a
+/// checkpoint of 8 of them.
+const EDITS: &[(&str, u64)] = &[
+    ("UPDATE journal SET actor = 'Eve <eve@x>' WHERE number = 4", 4),
+    ("UPDATE journal SET action = 'Commit' WHERE number = 5", 5),
+    ("UPDATE journal SET subject = subject || ' ' WHERE number = 2", 2),
+    ("UPDATE journal SET time = time + 1 WHERE number = 3", 3),
+    ("UPDATE journal SET time = 9000000000000000 WHERE number = 3", 3),
+    ("UPDATE journal SET detail = detail || ' ' WHERE number = 5", 5),
+    ("UPDATE journal SET detail = replace(detail, 'number', 'nümber') WHERE number = 6", 6),
+    ("UPDATE journal SET detail = '{}' WHERE number = 1", 1),
+    ("UPDATE journal SET previous = hash WHERE number = 6", 6),
+    ("UPDATE journal SET hash = previous WHERE number = 6", 6),
+    ("UPDATE journal SET hash = upper(hash) WHERE number = 7", 7),
+    ("UPDATE journal SET hash = '' WHERE number = 9", 9),
+    ("DELETE FROM journal WHERE number = 1", 1),
+    ("DELETE FROM journal WHERE number = 4", 4),
+    ("DELETE FROM journal WHERE number BETWEEN 3 AND 8", 3),
+    ("DELETE FROM journal", 1),
+    ("UPDATE journal SET number = 99 WHERE number = 4", 4),
+    ("UPDATE journal SET number = 99 WHERE number = 9", 9),
+    (
+        "UPDATE journal SET number = 99 WHERE number = 4;
+         UPDATE journal SET number = 4 WHERE number = 5;
+         UPDATE journal SET number = 5 WHERE number = 99",
+        4,
+    ),
+    (
+        "INSERT INTO journal SELECT 10, time, actor, action, subject, detail, hash, hash
+         FROM journal WHERE number = 9",
+        10,
+    ),
+    (
+        "INSERT INTO journal SELECT 10, time, actor, action, subject, detail, previous, hash
+         FROM journal WHERE number = 9",
+        10,
+    ),
+    (
+        "INSERT INTO journal SELECT -1, time, actor, action, subject, detail, previous, hash
+         FROM journal WHERE number = 9",
+        10,
+    ),
+];
+
+#[test]
+fn every_edit_with_a_shell_is_found_and_the_first_bad_entry_named() {
+    let (place, _) = Place::with_versions(3);
+    place.checkpoint("checkpoint");
+    let database = place.store().join("catalogue.db");
+    let sound = std::fs::read(&database).unwrap();
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["ok"], &report["entries"]), (0, &true.into(), &9.into()));
+    assert_eq!(report["first_bad"], serde_json::Value::Null);
+    for (edit, bad) in EDITS {
+        place.shell(edit);
+        let (exit, report) = place.json(&["audit", "verify"]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(*bad)), "{edit}: {report}");
+        assert_eq!(report["ok"], false, "{edit}");
+        let text = String::from_utf8(place.run(&["audit", "verify"]).stdout).unwrap();
+        assert!(text.starts_with(&format!("Entry {bad} is wrong: ")), "{edit}: {text}");
+        place.fails(13, &["audit", "checkpoint"]);
+        crate::place::put(&database, &sound);
+    }
+    assert_eq!(place.json(&["audit", "verify"]).0, 0);
+}
+
+/// Any one byte of any text of any entry, and any number.
+#[test]
+fn no_single_change_goes_unnoticed() {
+    let (place, _) = Place::with_versions(2);
+    let database = place.store().join("catalogue.db");
+    let entries = Catalogue::open(&database).unwrap().journal(1, 99, 99).unwrap();
+    let sound = std::fs::read(&database).unwrap();
+    let mut seed = 1u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for _ in 0..150 {
+        let entry = &entries[random(entries.len())];
+        let texts = [
+            ("actor", &entry.actor),
+            ("action", &entry.action),
+            ("subject", &entry.subject),
+            ("detail", &entry.detail),
+            ("previous", &entry.previous),
+            ("hash", &entry.hash),
+        ];
+        let (column, text) = texts[random(texts.len())];
+        let mut changed: Vec<char> = text.chars().collect();
+        let at = random(changed.len());
+        changed[at] = char::from(b'!' + random(90) as u8);
+        let changed: String = changed.into_iter().collect();
+        if changed == *text {
+            continue;
+        }
+        let value = changed.replace('\'', "''");
+        let number = entry.number;
+        shell(
+            &database,
+            &format!("UPDATE journal SET {column} = '{value}' WHERE number = {number}"),
+        );
+        let report = Catalogue::open(&database).unwrap().verify_journal().unwrap();
+        let first = report.first_bad.map(|(number, _)| number);
+        assert_eq!(first, Some(number), "{column}: {text} became {changed}");
+        crate::place::put(&database, &sound);
+    }
+}
+
+/// The end was cut off, with everything that the database itself says of it.
+fn cut(place: &Place, last: u64) {
+    place.shell(&format!(
+        "DELETE FROM journal WHERE number > {last}; DELETE FROM record WHERE number > {last};
+         DELETE FROM ref_log WHERE number > {last}"
+    ));
+}
+
+#[test]
+fn a_cut_end_shows_against_any_checkpoint() {
+    let (place, _) = Place::with_versions(3);
+    let noted = place.checkpoint("checkpoint");
+    place.commit("one more");
+    for last in [0, 1, 2, 5, 7] {
+        let (again, _) = Place::with_versions(3);
+        let given = again.checkpoint("checkpoint");
+        cut(&again, last);
+        // By the file beside the catalogue.
+        let (exit, report) = again.json(&["audit", "verify"]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(last + 1)), "{report}");
+        // By the copy of the journal alone.
+        std::fs::remove_dir_all(again.store().join("checkpoints")).unwrap();
+        let (exit, report) = again.json(&["audit", "verify"]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(last + 1)), "{report}");
+        // By a checkpoint that was kept elsewhere alone.
+        std::fs::remove_file(again.store().join("journal.jsonl")).unwrap();
+        let (exit, report) = again.json(&["audit", "verify", "--checkpoint", &given]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(last + 1)), "{report}");
+    }
+    // What was added after the checkpoint can be cut off unseen once nothing else tells of it, as
+    // docs/catalogue.md says; the checkpoint still holds.
+    cut(&place, 9);
+    std::fs::remove_file(place.store().join("journal.jsonl")).unwrap();
+    let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
+    assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
+}
+
+/// Who can write the database can also make the chain fit again. The tree over it does not.
+#[test]
+fn a_journal_written_anew_shows_against_a_checkpoint() {
+    let (place, _) = Place::with_versions(1);
+    place.checkpoint("first");
+    place.commit("two");
+    let second = place.checkpoint("second");
+    let database = place.store().join("catalogue.db");
+    let entries = Catalogue::open(&database).unwrap().journal(1, 99, 99).unwrap();
+    let size = entries.len() as u64 - 1;
+    let forged = forge(entries, 7);
+    for entry in &forged {
+        let JournalEntry { number, actor, previous, hash, .. } = entry;
+        shell(
+            &database,
+            &format!(
+                "UPDATE journal SET actor = '{actor}', previous = '{previous}', hash = '{hash}'
+                 WHERE number = {number}"
+            ),
+        );
+    }
+    assert!(Catalogue::open(&database).unwrap().verify_journal().unwrap().is_ok());
+    std::fs::remove_file(place.store().join("journal.jsonl")).unwrap();
+    let (exit, report) = place.json(&["audit", "verify"]);
+    // The first checkpoint, of 4 entries, holds.
+    assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(5)), "{report}");
+    assert!(report["problem"].as_str().unwrap().contains(&format!("up to {size}")), "{report}");
+    std::fs::remove_dir_all(place.store().join("checkpoints")).unwrap();
+    place.shell("DELETE FROM record WHERE kind = 'checkpoint'");
+    let (exit, _) = place.json(&["audit", "verify", "--checkpoint", &second]);
+    assert_eq!(exit, 1);
+}
+
+/// The journal with another actor in entry `from`, and hashes that fit.
+fn forge(mut entries: Vec<JournalEntry>, from: u64) -> Vec<JournalEntry> {
+    let mut previous = "0".repeat(64);
+    for entry in &mut entries {
+        if entry.number == from {
+            entry.actor = "Eve <eve@example.org>".into();
+        }
+        entry.previous = previous;
+        entry.hash = entry.computed_hash();
+        previous = entry.hash.clone();
+    }
+    entries
+}
+
+#[test]
+fn a_checkpoint_that_is_none_or_of_a_stranger_does_not_count() {
+    let (place, id) = Place::with_versions(1);
+    let noted = place.checkpoint("checkpoint");
+    let text = std::fs::read_to_string(&noted).unwrap();
+    let path = place.path("other").to_str().unwrap().to_owned();
+    let verify = |text: &str| {
+        crate::place::put(path.as_ref(), text.as_bytes());
+        place.json(&["audit", "verify", "--checkpoint", &path]).0
+    };
+    assert_eq!(verify(&text), 0);
+    for (from, to) in [("\n4\n", "\n3\n"), ("stem-journal/", "stem-journal/0"), ("=\n", "\n")] {
+        assert_eq!(verify(&text.replacen(from, to, 1)), 1, "{from:?}");
+    }
+    assert_eq!(verify(""), 1);
+    // A stranger's: it says what is true, and nobody has to believe it.
+    let (other, stranger) = Place::with_key();
+    let key = other.path("keys").join(format!("{stranger}.key"));
+    let foreign = place.path("foreign").to_str().unwrap().to_owned();
+    place.ok(&["audit", "checkpoint", "-o", &foreign, "--key", key.to_str().unwrap()]);
+    let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &foreign]);
+    assert_eq!(exit, 1);
+    assert!(report["checkpoints"][0]["problem"].as_str().unwrap().contains("custodian"));
+    let public = other.ok(&["key", "export", &stranger]);
+    let named = ["audit", "verify", "--checkpoint", &foreign, "--key", public.trim()];
+    assert_eq!(place.json(&named).0, 0);
+    // Once the key is revoked, a checkpoint of it still has to hold, and is not trusted.
+    place.ok(&["key", "revoke", &id, "--reason", "lost"]);
+    assert_eq!(place.json(&["audit", "verify"]).0, 0);
+    assert_eq!(place.json(&["audit", "verify", "--checkpoint", &noted]).0, 1);
+}
+
+#[test]
+fn a_checkpoint_survives_fsck_rebuild_and_undo() {
+    let (place, _) = Place::with_versions(2);
+    let noted = place.checkpoint("checkpoint");
+    place.ok(&["undo"]);
+    std::fs::remove_file(place.store().join("catalogue.db")).unwrap();
+    place.ok(&["fsck", "--rebuild"]);
+    let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
+    assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
+    assert_eq!(report["checkpoints"][0]["trusted"], true, "{report}");
+}
+
+#[test]
+fn the_log_is_searched_and_the_export_is_the_copy() {
+    let (place, _) = Place::with_versions(3);
+    let of = |more: &[&str]| {
+        let entries = place.json(&[&["audit", "log"], more].concat()).1["entries"].clone();
+        entries.as_array().unwrap().iter().map(|one| one["number"].as_u64().unwrap()).collect()
+    };
+    let all: Vec<u64> = of(&[]);
+    assert_eq!(all, (1..=8).rev().collect::<Vec<_>>());
+    let commits: Vec<u64> = of(&["--action", "commit"]);
+    assert_eq!(commits, [8, 6, 4]);
+    assert_eq!(of(&["--action", "commit", "-n", "1"]) as Vec<u64>, [8]);
+    assert_eq!(of(&["--actor", "EXAMPLE.org", "-n", "2"]) as Vec<u64>, [8, 7]);
+    assert_eq!(of(&["--actor", "%"]) as Vec<u64>, [] as [u64; 0]);
+    assert_eq!(of(&["--subject", ":main", "--action", "commit"]) as Vec<u64>, commits);
+    assert_eq!(of(&["--since", "2030-01-01"]) as Vec<u64>, [] as [u64; 0]);
+    assert_eq!(of(&["--since", "yesterday"]) as Vec<u64>, all);
+    place.fails(2, &["audit", "log", "--since", "soon"]);
+    let entry = &place.json(&["audit", "log", "-n", "1"]).1["entries"][0];
+    let fields: Vec<_> = entry.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected =
+        ["number", "time", "actor", "action", "subject", "detail", "hash", "previous"];
+    expected.sort_unstable();
+    assert_eq!(fields, expected);
+    let exported = place.ok(&["audit", "export", "--format", "jsonl"]);
+    assert_eq!(exported, std::fs::read_to_string(place.store().join("journal.jsonl")).unwrap());
+    let path = place.path("journal").to_str().unwrap().to_owned();
+    place.ok(&["audit", "export", "-o", &path]);
+    assert_eq!(exported, std::fs::read_to_string(&path).unwrap());
+    place.fails(2, &["audit", "export", "-o", &path]);
+}

@@ -1,0 +1,260 @@
+//! Whatever is done, origins and results are each other's inverse, and less asked is less shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Map, json};
+use stemmata::catalogue::Change;
+use stemmata::model::{
+    DataRef, Derivation, FixedClock, Provenance, Record, RecordKind, Source, Step, Time, VersionId,
+};
+use stemmata::ops::commit::{CommitOptions, commit};
+use stemmata::ops::lineage::{NodeId, Question, Relation, around};
+use stemmata::ops::merge::{MergeOptions, merge};
+use stemmata::ops::operation::Doing;
+use stemmata::repo::{Environment, InitOptions, Repository, Transaction, init};
+
+/// Something that is done; the numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Act {
+    Commit { place: u8, inputs: Vec<u8>, steps: u8, source: u8, derived: Option<u8> },
+    Combine { place: u8, other: u8, pick: bool },
+    Later { kind: u8, version: u8, other: u8 },
+    Consume { name: u8, versions: Vec<u8> },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let n = any::<u8>;
+    let some = || prop::collection::vec(n(), 0..3);
+    prop_oneof![
+        5 => (n(), some(), 0_u8..3, n(), prop::option::of(n())).prop_map(
+            |(place, inputs, steps, source, derived)| {
+                Act::Commit { place, inputs, steps, source, derived }
+            }
+        ),
+        2 => (n(), n(), any::<bool>())
+            .prop_map(|(place, other, pick)| Act::Combine { place, other, pick }),
+        2 => (0_u8..3, n(), n())
+            .prop_map(|(kind, version, other)| Act::Later { kind, version, other }),
+        2 => (0_u8..3, some()).prop_map(|(name, versions)| Act::Consume { name, versions }),
+    ]
+}
+
+struct World {
+    directory: tempfile::TempDir,
+    clock: i64,
+    versions: Vec<VersionId>,
+    files: u32,
+}
+
+const PLACES: [&str; 2] = ["raw", "clean"];
+const START: i64 = 1_800_000_000;
+
+impl World {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let world = Self { directory, clock: START, versions: Vec::new(), files: 0 };
+        for place in PLACES {
+            let options = InitOptions {
+                store: Some(world.directory.path().join("store")),
+                dataset: Some(place.parse().unwrap()),
+            };
+            init(&world.path(place), &options, world.environment()).unwrap();
+        }
+        world
+    }
+
+    fn path(&self, place: &str) -> PathBuf {
+        self.directory.path().join(place)
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            author: Some("Ann Example <ann@example.org>".parse().unwrap()),
+            clock: Arc::new(FixedClock(Time::from_unix(self.clock).unwrap())),
+            threads: Some(1),
+            ..Environment::default()
+        }
+    }
+
+    fn open(&self, place: u8) -> Repository {
+        let place = PLACES[usize::from(place) % PLACES.len()];
+        Repository::open_to_write(&self.path(place), self.environment()).unwrap()
+    }
+
+    fn pick(&self, number: u8) -> Option<DataRef> {
+        let version = *self.versions.get(usize::from(number) % self.versions.len().max(1))?;
+        Some(DataRef { dataset: "raw".parse().unwrap(), version, path: None })
+    }
+
+    fn act(&mut self, act: &Act) {
+        self.clock += 10;
+        match act {
+            Act::Commit { place, inputs, steps, source, derived } => {
+                let inputs: Vec<DataRef> = inputs.iter().filter_map(|n| self.pick(*n)).collect();
+                // Two steps of one name, of which each has inputs of its own.
+                let step = |at: usize| Step {
+                    name: "s".into(),
+                    inputs: inputs.iter().skip(at).step_by(2).cloned().collect(),
+                    ..Step::default()
+                };
+                let from = derived.and_then(|n| self.pick(n));
+                let provenance = Provenance {
+                    steps: (0..usize::from(*steps)).map(step).collect(),
+                    sources: (0..source % 3)
+                        .map(|n| Source { uri: format!("u:{n}"), ..Source::default() })
+                        .collect(),
+                    derived_from: from
+                        .map(|from| Derivation { from, how: "by hand".into(), other: Map::new() })
+                        .into_iter()
+                        .collect(),
+                    ..Provenance::default()
+                };
+                self.commit(*place, provenance);
+            }
+            Act::Combine { place, other, pick } => {
+                let Some(other) = self.pick(*other) else { return };
+                let repository = self.open(*place);
+                let options = MergeOptions {
+                    revision: other.version.to_hex(),
+                    doing: if *pick { Doing::CherryPick } else { Doing::Merge },
+                    message: None,
+                    favour: None,
+                    no_fast_forward: false,
+                    force: false,
+                    dry_run: false,
+                };
+                // What cannot be combined changes nothing, which is a case as well.
+                let done = merge(&repository, &options);
+                self.versions.extend(done.ok().and_then(|done| done.version));
+                self.versions.sort();
+                self.versions.dedup();
+            }
+            Act::Later { kind, version, other } => {
+                let (Some(version), Some(other)) = (self.pick(*version), self.pick(*other)) else {
+                    return;
+                };
+                let (kind, body) = match kind {
+                    0 => (RecordKind::Step, json!({"name": "later", "inputs": [other, other]})),
+                    1 => (RecordKind::Source, json!({"uri": "u:later"})),
+                    _ => (RecordKind::Derivation, json!({"from": other, "how": "inferred"})),
+                };
+                let mut record = Record::new(kind);
+                record.version = Some(version.version);
+                record.body = body.as_object().unwrap().clone();
+                self.record(vec![record.clone(), record]);
+            }
+            Act::Consume { name, versions } => {
+                let used: Vec<_> = versions
+                    .iter()
+                    .filter_map(|n| self.pick(*n))
+                    .map(|data| json!({"data": data, "role": "train"}))
+                    .collect();
+                let mut record = Record::new(RecordKind::Consumer);
+                record.name = Some(format!("m{name}"));
+                record.body = json!({"kind": "model", "used": used}).as_object().unwrap().clone();
+                self.record(vec![record]);
+            }
+        }
+    }
+
+    fn commit(&mut self, place: u8, provenance: Provenance) {
+        let repository = self.open(place);
+        self.files += 1;
+        let options = CommitOptions {
+            message: format!("number {}", self.files),
+            allow_empty: true,
+            provenance,
+            ..CommitOptions::default()
+        };
+        let done = commit(&repository, &options).unwrap();
+        self.versions.extend(done.version);
+    }
+
+    fn record(&self, records: Vec<Record>) {
+        let changes = records.into_iter().map(|record| Change::Recorded { record }).collect();
+        let transaction = Transaction { changes, ..Transaction::default() };
+        self.open(0).change("test", "a test", None, transaction).unwrap();
+    }
+}
+
+type Reach = BTreeMap<NodeId, BTreeSet<NodeId>>;
+
+/// What is reached from each of the nodes in one direction.
+fn reach(repository: &Repository, nodes: &BTreeSet<NodeId>, question: &Question) -> Reach {
+    let one = |node: &NodeId| {
+        let graph = around(repository, std::slice::from_ref(node), question).unwrap();
+        let all: BTreeSet<NodeId> = graph.nodes.iter().map(|node| node.id.clone()).collect();
+        for edge in &graph.edges {
+            assert!(all.contains(&edge.from) && all.contains(&edge.to), "{edge:?} hangs loose");
+        }
+        (node.clone(), all)
+    };
+    nodes.iter().map(one).collect()
+}
+
+fn transposed(reach: &Reach) -> Reach {
+    let mut turned: Reach = reach.keys().map(|node| (node.clone(), BTreeSet::new())).collect();
+    for (node, others) in reach {
+        for other in others {
+            turned.entry(other.clone()).or_default().insert(node.clone());
+        }
+    }
+    turned
+}
+
+fn is_within(small: &Reach, large: &Reach) -> bool {
+    small.iter().all(|(node, reached)| reached.is_subset(&large[node]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn origins_and_results_are_each_others_inverse(
+        acts in prop::collection::vec(act(), 3..24),
+    ) {
+        let mut world = World::new();
+        for act in &acts {
+            world.act(act);
+        }
+        let repository = world.open(0);
+        let starts: Vec<NodeId> = world.versions.iter().copied().map(NodeId::Version).collect();
+        let all = around(&repository, &starts, &Question::default()).unwrap();
+        // A consumer that has used nothing is a node of its own and reached from nowhere.
+        let nodes: BTreeSet<NodeId> = all.nodes.iter().map(|node| node.id.clone()).collect();
+        let steps = all.edges.iter().filter(|edge| edge.relation == Relation::Used).count();
+        let up = Question { up: true, ..Question::default() };
+        let down = Question { down: true, ..Question::default() };
+        let above = reach(&repository, &nodes, &up);
+        prop_assert_eq!(&transposed(&above), &reach(&repository, &nodes, &down), "{} uses", steps);
+
+        let mut nearer: Option<Reach> = None;
+        for depth in [0, 1, 2, 9] {
+            let some = reach(&repository, &nodes, &Question { depth: Some(depth), ..up.clone() });
+            let turned =
+                reach(&repository, &nodes, &Question { depth: Some(depth), ..down.clone() });
+            prop_assert_eq!(&transposed(&some), &turned, "depth {}", depth);
+            prop_assert!(is_within(&some, &above), "depth {}", depth);
+            if let Some(nearer) = &nearer {
+                prop_assert!(is_within(nearer, &some), "depth {}", depth);
+            }
+            nearer = Some(some);
+        }
+
+        let mut earlier: Option<Reach> = None;
+        for moment in [START - 1, START + 40, START + 100, world.clock] {
+            let as_of = Some(Time::from_unix(moment).unwrap());
+            let then = reach(&repository, &nodes, &Question { as_of, ..up.clone() });
+            let turned = reach(&repository, &nodes, &Question { as_of, ..down.clone() });
+            prop_assert_eq!(&transposed(&then), &turned, "as of {}", moment);
+            if let Some(earlier) = &earlier {
+                prop_assert!(is_within(earlier, &then), "as of {}", moment);
+            }
+            earlier = Some(then);
+        }
+        prop_assert_eq!(earlier, Some(above));
+    }
+}
