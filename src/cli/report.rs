@@ -215,6 +215,24 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_checkpoint",
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
+        E::Metadata { .. }
+        | E::Cycle { .. }
+        | E::UnsavedInputs { .. }
+        | E::Command { .. }
+        | E::Overtaken { .. } => tell_step(error),
+        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
+        E::Output(_) => told(Exit::DAMAGED, "io", ""),
+        E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
+            tell_kept(error)
+        }
+        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+    }
+}
+
+/// Of steps and what is told of a version.
+fn tell_step(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
         E::Metadata { .. } => told(
             Exit::USAGE,
             "bad_metadata",
@@ -232,17 +250,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             told(Exit::NOT_FOUND, "no_command", "")
         }
         E::Command { .. } => told(Exit::USAGE, "command", ""),
-        E::Overtaken { .. } => told(
+        _ => told(
             Exit::TRY_AGAIN,
             "lost_race",
             "commit what it wrote by hand and tell of the step with `--step`, or run it again",
         ),
-        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
-        E::Output(_) => told(Exit::DAMAGED, "io", ""),
-        E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
-            tell_kept(error)
-        }
-        E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
 }
 
@@ -326,13 +338,8 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
-        E::Erased { .. } => told(
-            Exit::GONE,
-            "erased",
-            "`stem certificate show` tells what was erased and why; it cannot come back",
-        ),
         E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
-        E::AllAbsent { .. } => told(
+        E::Erased { .. } | E::AllAbsent { .. } => told(
             Exit::GONE,
             "erased",
             "`stem certificate show` tells what was erased and why; it cannot come back",

@@ -89,23 +89,7 @@ pub fn reset(
     let before = repository.index()?;
     let old_staged = repository.state().staged;
     let mut state = repository.state();
-    let mut changes = Vec::new();
-    match &mut state.head {
-        Head::Branch { name, at } => {
-            *at = Some(version);
-            if from != Some(version) {
-                changes.push(Change::RefMoved {
-                    dataset: repository.dataset().clone(),
-                    kind: RefKind::Branch,
-                    name: name.clone(),
-                    old: from,
-                    new: Some(version),
-                    annotation: None,
-                });
-            }
-        }
-        Head::Detached { version: head } => *head = version,
-    }
+    let changes = move_head(repository, &mut state.head, from, version);
     if depth != Depth::Soft {
         state.staged = target;
         state.operation = None;
@@ -126,6 +110,33 @@ pub fn reset(
         _ => {}
     }
     Ok(done)
+}
+
+/// Puts the head at a version; what that changes of the branch it is on.
+fn move_head(
+    repository: &Repository,
+    head: &mut Head,
+    from: Option<VersionId>,
+    version: VersionId,
+) -> Vec<Change> {
+    match head {
+        Head::Branch { name, at } => {
+            *at = Some(version);
+            let moved = Change::RefMoved {
+                dataset: repository.dataset().clone(),
+                kind: RefKind::Branch,
+                name: name.clone(),
+                old: from,
+                new: Some(version),
+                annotation: None,
+            };
+            if from == Some(version) { Vec::new() } else { vec![moved] }
+        }
+        Head::Detached { version: head } => {
+            *head = version;
+            Vec::new()
+        }
+    }
 }
 
 /// Every tracked file becomes that of the version; what is staged is dropped, as it is kept in the

@@ -64,9 +64,7 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
     let (entry, changes) = last(repository)?
         .ok_or_else(|| Error::Refused("there is nothing left to take back".into()))?;
     let (moves, state) = inverse(repository, &changes);
-    if !moves.is_empty() {
-        repository.catalogue.refuse_frozen(repository.dataset())?;
-    }
+    refuse_frozen(repository, &moves)?;
     let mut done = Undo {
         number: entry.number,
         action: entry.action.clone(),
@@ -123,6 +121,14 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
         done.absent.clone_from(&updated.absent);
     }
     Ok(done)
+}
+
+/// What stands still is not moved back either.
+fn refuse_frozen(repository: &Repository, moves: &[Change]) -> Result<()> {
+    match moves.is_empty() {
+        true => Ok(()),
+        false => Ok(repository.catalogue.refuse_frozen(repository.dataset())?),
+    }
 }
 
 /// The newest entry that concerns this worktree or the dataset's refs and is not taken back.
