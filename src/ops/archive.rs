@@ -62,6 +62,9 @@ struct About {
     ancestors: u64,
     /// Files that the version lists and the archive does not have, because they were erased.
     erased: u64,
+    /// Files of the archive that could not be made, because content was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
 }
 
 /// An archive that was made, or would be.
@@ -103,7 +106,7 @@ pub fn create(
 ) -> Result<Archived> {
     let found = repository.resolve(revision)?;
     let listed = list(repository, &repository.manifest_of(&found.version)?)?;
-    let about = describe::about(repository, &found, &listed)?;
+    let mut about = describe::about(repository, &found, &listed)?;
     let mut done = Archived {
         place: std::path::absolute(place)
             .map_err(|source| repo::Error::Io { path: place.to_path_buf(), source })?,
@@ -123,7 +126,7 @@ pub fn create(
     }
     let sealed = match unrecorded(repository, &done)? {
         Some(sealed) => sealed,
-        None => write(repository, &about, &listed, place)?.place,
+        None => write(repository, &mut about, &listed, place)?.place,
     };
     let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
     read_back.refuse_problems()?;
@@ -156,7 +159,7 @@ fn unrecorded(repository: &Repository, done: &Archived) -> Result<Option<PathBuf
 /// Writes the bag.
 fn write(
     repository: &Repository,
-    about: &About,
+    about: &mut About,
     listed: &[Listed],
     place: &Path,
 ) -> Result<Sealed> {

@@ -3,13 +3,15 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::super::card::{card, croissant, markdown};
+use super::super::lineage::{NodeId, Question, around, details, prov};
 use super::super::{Error, Result};
 use super::entries::Listed;
 use super::{About, ENTRIES, HISTORY, JOURNAL, RECORDS, VERSION, entries, version_bytes};
 use crate::bag::Draft;
 use crate::catalogue::{Change, JournalEntry, RecordFilter, RecordRow};
 use crate::model::{Presence, RecordKind, RefKind, VersionId};
-use crate::repo::{Repository, Revision};
+use crate::repo::{self, Repository, Revision};
 
 /// How many entries of the journal are read at once.
 const PAGE: u64 = 4096;
@@ -42,6 +44,7 @@ pub(super) fn about(repository: &Repository, found: &Revision, listed: &[Listed]
         journal_hash: head.hash,
         ancestors: repository.catalogue.history(&[found.version])?.count() as u64 - 1,
         erased: listed.iter().filter(erased).count() as u64,
+        left_out: Vec::new(),
     })
 }
 
@@ -49,9 +52,10 @@ pub(super) fn about(repository: &Repository, found: &Revision, listed: &[Listed]
 pub(super) fn write(
     repository: &Repository,
     draft: &Draft,
-    about: &About,
+    about: &mut About,
     listed: &[Listed],
 ) -> Result<()> {
+    explain(repository, draft, about)?;
     let version = &about.version;
     let mut text = serde_json::to_vec_pretty(about).map_err(|error| impossible(&error))?;
     text.push(b'\n');
@@ -63,6 +67,30 @@ pub(super) fn write(
     draft.tag_file(JOURNAL, &journal(repository, version)?)?;
     draft.tag_file("README.md", README.as_bytes())?;
     Ok(draft.tag_file("verify.py", VERIFY.as_bytes())?)
+}
+
+/// Where the version came from and who used it, as W3C PROV, Croissant and a data card. What needs
+/// the content of a table that was erased is left out, and said to be so.
+fn explain(repository: &Repository, draft: &Draft, about: &mut About) -> Result<()> {
+    let graph = around(repository, &[NodeId::Version(about.version)], &Question::default())?;
+    let details = details(repository, &graph, None)?;
+    let pretty = |value: &Value| {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| impossible(&error))?;
+        text.push(b'\n');
+        Ok::<_, Error>(text)
+    };
+    draft.tag_file("stem/prov.json", &pretty(&prov(&graph, &details))?)?;
+    match card(repository, &format!("{}@{}", about.dataset, about.version), false) {
+        Ok(card) => {
+            draft.tag_file("stem/croissant.json", &pretty(&croissant(&card))?)?;
+            draft.tag_file("stem/card.md", markdown(&card).as_bytes())?;
+        }
+        Err(Error::Repo(repo::Error::Erased { .. } | repo::Error::Archived { .. })) => {
+            about.left_out = vec!["stem/croissant.json".into(), "stem/card.md".into()];
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Adds a line of JSON.
