@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+#[allow(dead_code, reason = "shared with tests/keep")]
 #[path = "keep/place.rs"]
 mod place;
 

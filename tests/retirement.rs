@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+#[allow(dead_code, reason = "shared with tests/keep")]
 #[path = "keep/place.rs"]
 mod place;
 

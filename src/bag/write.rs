@@ -45,16 +45,11 @@ impl Draft {
     /// another label lies beside it.
     pub fn begin(place: &Path, label: &str) -> Result<Self> {
         let place = std::path::absolute(place).map_err(Error::io("find", place))?;
-        let mut name = std::ffi::OsString::from(".");
-        name.push(place.file_name().unwrap_or_default());
-        name.push(".unfinished-archive");
-        let workshop = place.with_file_name(name);
+        let workshop = workshop_of(&place);
         let root = workshop.join(BAG);
         let has_bag = root.symlink_metadata().is_ok();
         if place.symlink_metadata().is_ok() {
-            if !has_bag {
-                clear(&workshop);
-            }
+            Self::tidy(&place);
             return Err(Error::Exists { path: place });
         }
         let mark = workshop.join(LABEL);
@@ -68,6 +63,15 @@ impl Draft {
         let payload = root.join(PAYLOAD);
         fs::create_dir_all(&payload).map_err(Error::io("make", &payload))?;
         Ok(Self { place, workshop, root })
+    }
+
+    /// Removes what the making of the bag at `place` has left beside it, if it was stopped after the
+    /// bag had got its name.
+    pub fn tidy(place: &Path) {
+        let workshop = workshop_of(place);
+        if workshop.join(BAG).symlink_metadata().is_err() {
+            clear(&workshop);
+        }
     }
 
     /// Where the payload is to be written.
@@ -212,6 +216,14 @@ impl Draft {
         names.sort();
         Ok(names)
     }
+}
+
+/// Where a bag is made that shall lie at `place`.
+fn workshop_of(place: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(place.file_name().unwrap_or_default());
+    name.push(".unfinished-archive");
+    place.with_file_name(name)
 }
 
 /// Removes the directory of a bag that has left it; what cannot be removed does no harm.

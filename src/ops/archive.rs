@@ -125,7 +125,10 @@ pub fn create(
         };
     }
     let sealed = match unrecorded(repository, &done)? {
-        Some(sealed) => sealed,
+        Some(sealed) => {
+            Draft::tidy(&sealed);
+            sealed
+        }
         None => write(repository, &mut about, &listed, place)?.place,
     };
     let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
