@@ -196,3 +196,17 @@ fn an_interrupted_command_ends_with_130_and_goes_on() {
     assert_eq!(must("stem status --porcelain", home.path()), "");
     assert_eq!(must("stem cat HEAD:6 | cksum", home.path()), must("cksum < 6", home.path()));
 }
+
+#[test]
+fn making_an_archive_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let story = Story {
+        before: BEFORE,
+        killed: "stem archive create main out -q -j 1",
+        end: "stem archive verify out && cat out/manifest-sha256.txt && ls -A . && stem log --json",
+    };
+    let kills = tell(&story);
+    assert!(kills > 20, "only {kills} kills");
+}

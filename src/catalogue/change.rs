@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Author, DatasetName, ManifestId, PackName, Record, RefKind, RefName, Time, Version, VersionId,
+    Author, DatasetName, FileId, ManifestId, PackName, Presence, Record, RefKind, RefName, Time,
+    Version, VersionId,
 };
 
 /// One transaction: who does what, and the changes that make it up.
@@ -32,7 +33,8 @@ pub struct Changeset {
     pub policy: Option<u64>,
     /// In this order.
     pub changes: Vec<Change>,
-    /// The records of every version that [`Change::VersionAdded`] names. They are objects of the
+    /// The records of every version that [`Change::VersionAdded`] and
+    /// [`Change::VersionRestored`] name. They are objects of the
     /// store, so the journal names them only.
     pub versions: Vec<(VersionId, Version)>,
 }
@@ -110,6 +112,16 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dataset: Option<DatasetName>,
     },
+    /// A version that comes back from an archive; its objects are durable. Twice is as once.
+    VersionRestored {
+        /// Its id.
+        version: VersionId,
+        /// The dataset that it comes back to.
+        dataset: DatasetName,
+        /// Parents that need not be known here: history ends before them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        absent: Vec<VersionId>,
+    },
     /// Something was learnt or decided later. Nothing takes it back but another record.
     Recorded {
         /// What it says.
@@ -178,6 +190,17 @@ pub enum Change {
         origin: String,
         /// The id there, and the version that it became.
         pairs: Vec<(String, VersionId)>,
+    },
+    /// The content of a file is erased, replaced, archived, or (`new` is none) present again.
+    PresenceChanged {
+        /// The file.
+        file: FileId,
+        /// What it must be now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        old: Option<Presence>,
+        /// What it becomes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new: Option<Presence>,
     },
     /// The other changes of this entry take back an earlier one.
     Undone {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::{Time, VersionId};
+use crate::model::{DatasetName, State, Time, VersionId};
 
 /// The result of asking or changing a catalogue.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -165,6 +165,22 @@ pub enum Error {
     Unknown {
         /// What is not there.
         what: String,
+    },
+    /// The branches and tags of a dataset that was retired stand still.
+    #[error("dataset `{dataset}` is {state}: its branches and tags stand still")]
+    Frozen {
+        /// Which dataset.
+        dataset: DatasetName,
+        /// Its state.
+        state: State,
+    },
+    /// A state that may not follow on another.
+    #[error("what is {from} cannot become {to}")]
+    Illegal {
+        /// The state that it has.
+        from: State,
+        /// The state that it should get.
+        to: State,
     },
     /// What should go is still needed.
     #[error("{what} is in use by {by}")]

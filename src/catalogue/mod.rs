@@ -18,6 +18,7 @@ mod journal;
 mod lineage;
 mod open;
 mod platform;
+mod presence;
 mod query;
 mod read;
 mod records;
@@ -41,6 +42,7 @@ pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_
 pub use lineage::{KnownVersion, Link, Linked, Seeds, Toward, Walked};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;
+pub use presence::PresenceRow;
 pub use query::{Answer, QueryLimits};
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
 pub use records::{ConsumerRow, Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow};

@@ -104,7 +104,7 @@ fn kept_versions(journal: &[(&JournalEntry, Detail)]) -> HashSet<VersionId> {
     let mut kept = HashSet::new();
     for change in journal.iter().flat_map(|(_, detail)| &detail.changes) {
         match change {
-            Change::VersionAdded { version, .. } => {
+            Change::VersionAdded { version, .. } | Change::VersionRestored { version, .. } => {
                 kept.insert(*version);
             }
             Change::VersionsForgotten { versions } => {
@@ -130,7 +130,8 @@ where
 {
     let mut versions = HashMap::new();
     for change in &detail.changes {
-        if let Change::VersionAdded { version, .. } = change
+        if let Change::VersionAdded { version, .. } | Change::VersionRestored { version, .. } =
+            change
             && kept.contains(version)
         {
             let record = load(version).map_err(|source| Error::Loading {

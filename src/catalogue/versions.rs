@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
 
+use super::effects::refuse_frozen;
 use super::error::failed;
 use super::read::{moment, parsed, unsigned};
 use super::sql::versions::BATCH;
@@ -227,6 +228,33 @@ impl Catalogue {
                 .fetch_all(connection)
                 .await
                 .map_err(failed("list versions"))
+        })?;
+        ids.iter().map(|id| parsed("version.id", id)).collect()
+    }
+
+    /// Fails if the branches and tags of a dataset stand still. Every move of one asks again, in its
+    /// own transaction; asking first saves the work before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Frozen`].
+    pub fn refuse_frozen(&self, dataset: &DatasetName) -> Result<()> {
+        self.run(async |connection| refuse_frozen(connection, dataset).await)
+    }
+
+    /// The versions that were made in a dataset, and those that its branches and tags have ever
+    /// been at, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn versions_of(&self, dataset: &DatasetName) -> Result<Vec<VersionId>> {
+        let ids: Vec<String> = self.run(async |connection| {
+            sqlx::query_scalar(sql::versions::OF_DATASET)
+                .bind(dataset.as_str())
+                .fetch_all(connection)
+                .await
+                .map_err(failed("list the versions of a dataset"))
         })?;
         ids.iter().map(|id| parsed("version.id", id)).collect()
     }

@@ -15,6 +15,8 @@ use super::{Context, Outcome};
 #[command(name = "stem", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done; 1 no; 2 usage; 3 some items failed; 4 conflicts; \
     10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by the policy; 15 would lose unsaved work; \
+    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by a gate; \
+    15 would lose unsaved work, or is held; \
     18 out of space; 70 a bug; 130 interrupted.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -139,6 +141,11 @@ verbs! {
     Query => query,
     Fsck => fsck,
     Gc => gc,
+    Archive => archive,
+    Classify => classify,
+    Hold => hold,
+    State => state,
+    Retention => retention,
     Doctor => doctor,
     Config => config,
     Tour => tour,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use stemmata::model::{Author, FixedClock, Progress, Silent, Time};
-use stemmata::repo::{Environment, Repository};
+use stemmata::model::{Author, FixedClock, Presence, Progress, Silent, Time};
+use stemmata::repo::{Absent, Environment, Repository};
 
-use super::Failure;
 use super::args::{Color, Everywhere};
 use super::progress::Bar;
+use super::{Exit, Failure};
 
 /// The surroundings of one run.
 pub(crate) struct Context {
@@ -178,6 +178,19 @@ impl Context {
             // Nobody is left to tell when the terminal has gone.
             let _ = writeln!(anstream::stderr(), "{text}");
         }
+    }
+
+    /// Tells which files are not there because their content is gone by design, and how to end.
+    pub(crate) fn absent(&self, absent: &[Absent]) -> Exit {
+        for one in absent {
+            let path = one.path.show();
+            let why = match &one.presence {
+                Presence::Archived { place, .. } => format!("archived: {place}"),
+                gone => format!("erased, certificate {:.16}", gone.certificate().unwrap_or("?")),
+            };
+            self.warn(&format!("{path} is not there: {why}"));
+        }
+        Exit::done_unless(!absent.is_empty())
     }
 
     /// Tells the user of something that did not work and does not stop the rest.

@@ -23,10 +23,18 @@ impl Exit {
     pub(crate) const NOT_ALLOWED: Self = Self(12);
     /// Damaged or missing object.
     pub(crate) const DAMAGED: Self = Self(13);
-    /// Refused by the policy or a protected branch.
+    /// Refused by the policy, a protected branch, or the frozen branches of a retired dataset.
     pub(crate) const POLICY: Self = Self(14);
     /// Unsaved changes would be lost.
     pub(crate) const UNSAVED: Self = Self(15);
+    /// Refused by a hold or a retention floor.
+    pub(crate) const HELD: Self = Self(15);
+    /// Approval missing, or the plan is out of date.
+    pub(crate) const NOT_APPROVED: Self = Self(16);
+    /// Content erased or archived by design.
+    pub(crate) const GONE: Self = Self(19);
+    /// Erasure incomplete.
+    pub(crate) const INCOMPLETE: Self = Self(20);
     /// Out of space.
     pub(crate) const NO_SPACE: Self = Self(18);
     /// A bug.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use stemmata::repo::PinError;
 use stemmata::repo::policy::Missing;
 use stemmata::worktree::write::WriteError;
-use stemmata::{catalogue, format, git, ops, repo, store, worktree};
+use stemmata::{bag, catalogue, format, git, ops, repo, store, worktree};
 
 use super::Exit;
 
@@ -138,6 +138,9 @@ fn details(failure: &Failure) -> Vec<String> {
         return flaws.iter().map(ToString::to_string).collect();
     }
     match of_repo(failure) {
+        Some(repo::Error::AllAbsent { absent }) => {
+            absent.iter().map(|absent| absent.path.show()).collect()
+        }
         Some(repo::Error::Unsaved { paths }) => paths.iter().map(|path| path.show()).collect(),
         _ => Vec::new(),
     }
@@ -234,6 +237,24 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_checkpoint",
             "`stem audit checkpoint` makes one, with a key that is trusted: `stem key trust`",
         ),
+        E::Metadata { .. }
+        | E::Cycle { .. }
+        | E::UnsavedInputs { .. }
+        | E::Command { .. }
+        | E::Overtaken { .. } => tell_step(error),
+        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
+        E::Output(_) => told(Exit::DAMAGED, "io", ""),
+        E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
+            tell_kept(error)
+        }
+        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+    }
+}
+
+/// Of steps and what is told of a version.
+fn tell_step(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
         E::Metadata { .. } => told(
             Exit::USAGE,
             "bad_metadata",
@@ -251,14 +272,37 @@ fn tell_ops(error: &ops::Error) -> Told {
             told(Exit::NOT_FOUND, "no_command", "")
         }
         E::Command { .. } => told(Exit::USAGE, "command", ""),
-        E::Overtaken { .. } => told(
+        _ => told(
             Exit::TRY_AGAIN,
             "lost_race",
             "commit what it wrote by hand and tell of the step with `--step`, or run it again",
         ),
-        E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
-        E::Output(_) => told(Exit::DAMAGED, "io", ""),
-        E::Refused(_) => told(Exit::USAGE, "refused", ""),
+    }
+}
+
+/// Of holds, dates and archives.
+fn tell_kept(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
+        E::BadArchive { .. } => told(
+            Exit::DAMAGED,
+            "bad_archive",
+            "`stem archive verify` lists everything that is wrong",
+        ),
+        E::NoTarget(_) => told(
+            Exit::NOT_FOUND,
+            "no_target",
+            "`stem datasets` lists the datasets, `stem log` the versions",
+        ),
+        E::NoHold(_) => told(Exit::NOT_FOUND, "no_hold", "`stem hold list` shows those in force"),
+        E::Retention(_) => {
+            told(Exit::HELD, "retention", "`stem classify --list` shows what was decided")
+        }
+        _ => told(
+            Exit::HELD,
+            "held",
+            "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
+        ),
     }
 }
 
@@ -316,6 +360,12 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
+        E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
+        E::Erased { .. } | E::AllAbsent { .. } => told(
+            Exit::GONE,
+            "erased",
+            "`stem certificate show` tells what was erased and why; it cannot come back",
+        ),
         E::Content { source, .. } => tell_repo(source),
         E::Unsaved { .. } => told(
             Exit::UNSAVED,
@@ -338,6 +388,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         }
         E::Write(_) => told(Exit::DAMAGED, "write", ""),
         E::Git(error) => tell_git(error),
+        E::Bag(error) => tell_bag(error),
     }
 }
 
@@ -409,6 +460,7 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
+        E::Frozen { .. } | E::Illegal { .. } => tell_state(error),
         E::Io { .. }
         | E::System { .. }
         | E::Corrupt { .. }
@@ -430,6 +482,14 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
     }
 }
 
+fn tell_state(error: &catalogue::Error) -> Told {
+    if matches!(error, catalogue::Error::Frozen { .. }) {
+        let hint = "`stem state show` says why; `stem state set DATASET deprecated` brings it back";
+        return told(Exit::POLICY, "frozen", hint);
+    }
+    told(Exit::USAGE, "illegal_state", "`stem state --help` lists the moves that are allowed")
+}
+
 fn tell_worktree(error: &worktree::Error) -> Told {
     use worktree::Error as E;
     match error {
@@ -440,6 +500,24 @@ fn tell_worktree(error: &worktree::Error) -> Told {
             told(Exit::NOT_FOUND, "not_found", "")
         }
         _ => told(Exit::DAMAGED, "worktree", ""),
+    }
+}
+
+fn tell_bag(error: &bag::Error) -> Told {
+    use bag::Error as E;
+    match error {
+        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            told(Exit::NOT_FOUND, "not_found", "")
+        }
+        E::Io { .. } => told(Exit::DAMAGED, "io", ""),
+        E::Exists { .. } => told(Exit::USAGE, "exists", "choose another name"),
+        E::Occupied { .. } => {
+            told(Exit::USAGE, "unfinished", "finish it, or remove the directory, then try again")
+        }
+        E::Changed { .. } => {
+            told(Exit::TRY_AGAIN, "changing", "try again when nothing writes to it")
+        }
+        E::NoBag { .. } => told(Exit::NOT_FOUND, "no_archive", ""),
     }
 }
 

@@ -12,6 +12,7 @@ mod history;
 mod identity;
 mod ignore;
 mod object;
+mod pattern;
 mod range;
 mod reader;
 mod text;
@@ -24,6 +25,7 @@ pub use history::{Branch, History, LeftOut, Tag, TagNote};
 pub use identity::identity;
 pub use ignore::{DirectoryRules, IgnoreRules};
 pub use object::GitId;
+pub use pattern::Pattern;
 pub use reader::{Commit, Reader, Signature};
 pub use tree::{TreeChange, TreeChanges, TreeFile};
 

@@ -5,10 +5,12 @@
 //! Invariant: a value of one of these types is valid; what is not cannot be built.
 
 mod author;
+mod class;
 mod clock;
 mod entry;
 mod id;
 mod path;
+mod presence;
 mod profile;
 mod progress;
 mod provenance;
@@ -17,10 +19,12 @@ mod refname;
 mod version;
 
 pub use author::{Author, AuthorError};
+pub use class::{Class, State, WordError};
 pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
 pub use id::{ChunkId, FileId, Fingerprint, IdError, ManifestId, PackName, VersionId};
 pub use path::{PathError, PathProblem, RepoPath};
+pub use presence::Presence;
 pub use profile::Profile;
 pub use progress::{Progress, Silent};
 pub use provenance::{

@@ -56,11 +56,12 @@ pub enum Told {
 }
 
 /// Writes the file that `REV:PATH` names, or a range of it, to `out`. Every chunk is checked before
-/// any of its bytes is written; a whole file is checked against its id by its chunks.
+/// any of its bytes is written; a whole file is checked against its id by its chunks. Of a file that
+/// was replaced, its redacted copy is written.
 ///
 /// # Errors
 ///
-/// [`repo::Error::NoPath`]; [`Error::Output`]; whatever keeps a chunk from being read whole and
+/// [`repo::Error::NoPath`]; [`repo::Error::Erased`]; [`Error::Output`]; whatever keeps a chunk from being read whole and
 /// right.
 pub fn cat(
     repository: &Repository,
@@ -69,6 +70,7 @@ pub fn cat(
     out: &mut dyn Write,
 ) -> Result<Told> {
     let (_, _, file) = find_file(repository, text)?;
+    let file = repository.delivered(&file)?;
     let (start, end) = range.map_or((0, file.size), |range| range.of(file.size));
     let mut failed = None;
     let mut content = Content::new(repository)?;

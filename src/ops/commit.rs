@@ -92,6 +92,7 @@ pub struct Commit {
 ///
 /// [`Error::NothingToCommit`], [`Error::Conflicts`], [`Error::EmptyMessage`]; a lost race.
 pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit> {
+    super::state::refuse_frozen(repository)?;
     let operation = Operation::of(repository)?;
     let message = message(options, operation.as_ref())?;
     refuse_conflicts(options, operation.as_ref())?;

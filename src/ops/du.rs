@@ -1,10 +1,11 @@
 //! Space: what versions would take as plain files, what the store takes for them, what they share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::Result;
+use super::gc::{Amount, GcOptions, gc};
 use crate::catalogue::VersionRow;
 use crate::model::VersionId;
 use crate::repo::{Reach, Repository};
@@ -28,6 +29,9 @@ pub struct Du {
     pub objects: u64,
     /// How many packs they lie in.
     pub packs: u64,
+    /// What `gc` would remove now, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reclaimable: Option<Amount>,
 }
 
 /// Measures one version, or all versions of the store.
@@ -57,6 +61,38 @@ pub fn du(repository: &Repository, revision: Option<&str>) -> Result<Du> {
     }
 }
 
+/// What `gc` with this grace would remove: its own dry run, so the two agree to the byte.
+///
+/// # Errors
+///
+/// As [`gc`].
+pub fn reclaimable(repository: &Repository, grace_seconds: u64) -> Result<Amount> {
+    Ok(gc(repository, &GcOptions { grace_seconds, dry_run: true })?.removed)
+}
+
+/// For each of `versions`, the stored bytes that no other version of the store needs.
+///
+/// # Errors
+///
+/// What keeps listings and recipes from being read.
+pub fn unique_bytes(
+    repository: &Repository,
+    versions: &[VersionId],
+) -> Result<HashMap<VersionId, u64>> {
+    let (mut once, mut again) = (Reach::default(), Reach::default());
+    for row in &repository.catalogue.all_versions()? {
+        once.add_version_twice(&mut again, repository, &row.id, &row.manifest)?;
+    }
+    let mut unique = HashMap::new();
+    for row in repository.catalogue.versions(versions)? {
+        let mut here = Reach::default();
+        here.add_version(repository, &row.id, &row.manifest)?;
+        let one = sum(repository, Some(row.id), std::slice::from_ref(&row), &here, &again)?;
+        unique.insert(row.id, one.unique_bytes);
+    }
+    Ok(unique)
+}
+
 fn add(repository: &Repository, reach: &mut Reach, rows: &[VersionRow]) -> Result<()> {
     for row in rows {
         reach.add_version(repository, &row.id, &row.manifest)?;
@@ -81,6 +117,7 @@ fn sum(
         shared_bytes: 0,
         objects: 0,
         packs: 0,
+        reclaimable: None,
     };
     let mut counted = HashSet::new();
     for pack in repository.store.packs() {

@@ -2,7 +2,7 @@
 
 use super::provenance::Flaw;
 use crate::model::{NameError, PathError, RefKind, RefName, RepoPath, VersionId};
-use crate::repo;
+use crate::repo::{self, Hold};
 
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -123,6 +123,31 @@ pub enum Error {
     /// The content could not be passed on.
     #[error("cannot write the content")]
     Output(#[source] std::io::Error),
+    /// Something is held.
+    #[error("{what} is held: {}", show_holds(holds))]
+    Held {
+        /// What should have been deleted.
+        what: String,
+        /// The holds on it.
+        holds: Vec<Hold>,
+    },
+    /// An archive that is damaged, or not what it should be.
+    #[error("the archive {} is not good: {}", place.display(), list_words(problems))]
+    BadArchive {
+        /// Where it lies.
+        place: std::path::PathBuf,
+        /// What is wrong.
+        problems: Vec<String>,
+    },
+    /// Nothing of that name.
+    #[error("{0}")]
+    NoTarget(String),
+    /// There is no such hold.
+    #[error("there is no hold `{0}` in force")]
+    NoHold(String),
+    /// Content must be kept longer than it may be kept.
+    #[error("{0}")]
+    Retention(String),
     /// What was asked for makes no sense as things stand.
     #[error("{0}")]
     Refused(String),
@@ -139,6 +164,7 @@ macro_rules! through_repo {
 }
 
 through_repo!(
+    crate::bag::Error,
     crate::catalogue::Error,
     crate::format::Error,
     crate::git::Error,
@@ -159,6 +185,16 @@ fn have(number: usize) -> &'static str {
 fn show_names(names: &[RefName]) -> String {
     let shown = names.iter().take(5).map(|name| format!("`{name}`"));
     join(shown.collect(), names.len())
+}
+
+fn list_words(words: &[String]) -> String {
+    join(words.iter().take(5).cloned().collect(), words.len())
+}
+
+fn show_holds(holds: &[Hold]) -> String {
+    let shown = holds.iter().take(5);
+    let shown = shown.map(|hold| format!("{} on {} (case {})", hold.id, hold.on(), hold.case));
+    join(shown.collect(), holds.len())
 }
 
 fn list_flaws(flaws: &[Flaw]) -> String {

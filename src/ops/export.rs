@@ -9,7 +9,10 @@ use super::{Error, Result};
 use crate::catalogue::{self, Change};
 use crate::format::manifest;
 use crate::model::{Entry, Record, RecordKind, VersionId};
-use crate::repo::{self, Repository, Result as RepoResult, Revision, Transaction, extract};
+use crate::repo::{
+    self, Absent, Error as RepoError, Repository, Result as RepoResult, Revision, Transaction,
+    extract,
+};
 use crate::worktree::write::Writer;
 
 /// Files that are written.
@@ -23,6 +26,9 @@ pub struct Export {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether the journal says so; it does not where the store can only be read.
     pub journaled: bool,
     /// Files that could not be written.
@@ -55,10 +61,14 @@ pub fn export(
         files: entries.len() as u64,
         bytes: entries.iter().map(|entry| entry.file.size).sum(),
         directory,
+        absent: super::travel::absent_in(repository, &root)?,
         journaled: false,
         failed: Vec::new(),
         dry_run,
     };
+    if !entries.is_empty() && done.absent.len() == entries.len() {
+        return Err(RepoError::AllAbsent { absent: done.absent }.into());
+    }
     refuse_occupied(&done.directory)?;
     if dry_run {
         return Ok(done);
@@ -75,7 +85,10 @@ pub fn export(
     let extracted = extract(repository, &writer, &entries)?;
     done.files = extracted.written.len() as u64;
     done.bytes = extracted.written.iter().map(|(_, record)| record.file.size).sum();
-    done.failed = extracted.failed.iter().map(Problem::failed).collect();
+    let by_design =
+        |error: &RepoError| matches!(error, RepoError::Erased { .. } | RepoError::Archived { .. });
+    let failed = extracted.failed.iter().filter(|failed| !by_design(&failed.error));
+    done.failed = failed.map(Problem::failed).collect();
     Ok(done)
 }
 

@@ -76,7 +76,7 @@ pub struct Fsck {
     pub damaged: Vec<Damage>,
     /// What is not there.
     pub missing: Vec<Damage>,
-    /// Objects that are gone because they were erased; they are not missing.
+    /// Files that are gone because they were erased, replaced or archived; they are not missing.
     pub erased: u64,
     /// Files among the packs that the catalogue does not know: of commands that are running, or
     /// that were killed. They do no harm, and `gc` removes them.

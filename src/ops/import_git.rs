@@ -151,6 +151,7 @@ impl Import {
 ///
 /// [`Error::Diverged`]; what keeps the Git repository from being read; the store's.
 pub fn import(repository: &Repository, options: &ImportOptions) -> Result<Import> {
+    repository.catalogue.refuse_frozen(repository.dataset())?;
     if let Some(operation) = Operation::of(repository)? {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::add::is_in;
 use super::signature::{Judge, SignatureStatus};
+use super::state::States;
 use super::{Error, Result};
 use crate::catalogue::{QueryLimits, VersionRow};
 use crate::format::manifest;
 use crate::git::parse_date;
-use crate::model::{DatasetName, ManifestId, RefKind, RefName, Time, VersionId};
+use crate::model::{DatasetName, ManifestId, RefKind, RefName, State, Time, VersionId};
 use crate::repo::{self, Repository};
 
 /// What to list.
@@ -120,6 +121,8 @@ pub struct VersionInfo {
     /// Its signatures and those of tags at it, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Vec<SignatureStatus>>,
+    /// The stage of its life that it is in.
+    pub state: State,
 }
 
 /// A part of the history.
@@ -131,11 +134,12 @@ pub struct Log {
     pub versions: Vec<VersionInfo>,
 }
 
-/// The branches and tags of a dataset, by the version they are at.
+/// The branches and tags of a dataset by the version they are at, and the states of versions.
 #[derive(Debug, Default)]
 pub struct Labels {
     branches: HashMap<VersionId, Vec<RefName>>,
     tags: HashMap<VersionId, Vec<RefName>>,
+    states: States,
 }
 
 impl Labels {
@@ -152,10 +156,11 @@ impl Labels {
             }
             Ok(labels)
         };
-        Ok(Self { branches: by_version(RefKind::Branch)?, tags: by_version(RefKind::Tag)? })
+        let (branches, tags) = (by_version(RefKind::Branch)?, by_version(RefKind::Tag)?);
+        Ok(Self { branches, tags, states: States::load(repository)? })
     }
 
-    /// A version with its branches and tags.
+    /// A version with its branches, its tags and its state.
     pub fn describe(&self, row: VersionRow) -> VersionInfo {
         let find = |labels: &HashMap<VersionId, Vec<RefName>>| {
             labels.get(&row.id).cloned().unwrap_or_default()
@@ -163,6 +168,7 @@ impl Labels {
         VersionInfo {
             branch_names: find(&self.branches),
             tags: find(&self.tags),
+            state: self.states.version(&row.id),
             version: row.id,
             manifest: row.manifest,
             parents: row.parents,

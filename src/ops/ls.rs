@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::Result;
+use super::state::States;
 use crate::format::manifest::{self, List};
-use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, VersionId};
+use crate::model::{FileId, FileRef, ManifestId, Mode, Presence, RepoPath, State, VersionId};
 use crate::repo::{self, Nodes, Repository, Revision, split_path};
 
 /// The kind of an entry.
@@ -21,14 +22,6 @@ pub enum EntryKind {
     Directory,
 }
 
-/// Whether the content can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Presence {
-    /// It is in the store.
-    Present,
-}
-
 /// A file or directory of a version.
 #[derive(Debug, Clone, Serialize)]
 pub struct LsEntry {
@@ -40,8 +33,14 @@ pub struct LsEntry {
     pub size: u64,
     /// Its id; none for a directory.
     pub file: Option<FileId>,
-    /// Whether it can be read.
-    pub presence: Presence,
+    /// Whether its content can be read: `present`, `erased`, `replaced` or `archived`.
+    pub presence: &'static str,
+    /// The certificate of its erasure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The redacted copy that is given out in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<FileId>,
 }
 
 /// A part of a version's listing.
@@ -49,6 +48,8 @@ pub struct LsEntry {
 pub struct Ls {
     /// The version.
     pub version: VersionId,
+    /// The stage of its life that it is in, or its dataset where that has come further.
+    pub state: State,
     /// Its files and directories, in path order.
     pub entries: Vec<LsEntry>,
 }
@@ -70,7 +71,9 @@ impl From<Mode> for EntryKind {
 ///
 /// [`repo::Error::NoPath`] if the version has nothing there.
 pub fn ls(repository: &Repository, revision: &str, path: &[u8], recursive: bool) -> Result<Ls> {
-    let version = repository.resolve(revision)?.version;
+    let Revision { dataset, version, .. } = repository.resolve(revision)?;
+    let states = States::load(repository)?;
+    let state = states.version(&version).max(states.dataset(&dataset));
     let root = repository.manifest_of(&version)?;
     let nodes = repository.nodes();
     let mut list = manifest::list(&nodes, &root, path)?;
@@ -78,7 +81,22 @@ pub fn ls(repository: &Repository, revision: &str, path: &[u8], recursive: bool)
     if entries.is_empty() && !path.is_empty() {
         return Err(no_path(path, revision).into());
     }
-    Ok(Ls { version, entries })
+    let mut entries = entries;
+    overlay(repository, &mut entries);
+    Ok(Ls { version, state, entries })
+}
+
+/// Notes what became of content.
+fn overlay(repository: &Repository, entries: &mut [LsEntry]) {
+    let overlay = repository.overlay();
+    for entry in entries.iter_mut().filter(|_| !overlay.is_empty()) {
+        let Some(presence) = entry.file.and_then(|file| overlay.get(&file)) else { continue };
+        entry.presence = presence.as_str();
+        entry.certificate = presence.certificate().map(str::to_owned);
+        if let Presence::Replaced { by, .. } = presence {
+            entry.replaced_by = Some(*by);
+        }
+    }
 }
 
 fn no_path(path: &[u8], revision: &str) -> repo::Error {
@@ -92,7 +110,9 @@ fn leaf(path: &[u8], file: FileRef) -> Result<LsEntry> {
         kind: file.mode.into(),
         size: file.size,
         file: Some(file.file),
-        presence: Presence::Present,
+        presence: "present",
+        certificate: None,
+        replaced_by: None,
     })
 }
 
@@ -122,7 +142,9 @@ fn folded(list: &mut List<&Nodes<'_>>, path: &[u8]) -> Result<Vec<LsEntry>> {
                 kind: EntryKind::Directory,
                 size: entry.file.size,
                 file: None,
-                presence: Presence::Present,
+                presence: "present",
+                certificate: None,
+                replaced_by: None,
             }),
         }
     }

@@ -13,7 +13,7 @@ use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
 use crate::format::manifest::{self, Change};
 use crate::model::{DatasetName, ManifestId, RefKind, RefName, RepoPath, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::repo::{self, Absent, Repository, Transaction};
 
 /// Which side wins where both have changed a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub struct Merge {
     pub changed: u64,
     /// Paths in conflict.
     pub conflicts: Vec<RepoPath>,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -88,6 +91,7 @@ pub struct Merge {
 ///
 /// [`repo::Error::Unsaved`] where the worktree has something that would be lost or is staged.
 pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
+    super::state::refuse_frozen(repository)?;
     if let Some(operation) = Operation::of(repository)? {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }
@@ -102,6 +106,7 @@ pub fn merge(repository: &Repository, options: &MergeOptions) -> Result<Merge> {
         other,
         changed: 0,
         conflicts: Vec::new(),
+        absent: Vec::new(),
         dry_run: options.dry_run,
     };
     let is_merge = options.doing == Doing::Merge;
@@ -232,6 +237,7 @@ fn fast_forward(
         Ok((Transaction { changes, state: Some(state), ..Transaction::default() }, ()))
     })?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     Ok(done)
 }
 
@@ -303,6 +309,7 @@ fn carry_out(
         Ok((transaction, Some(id)))
     })?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     upkeep(repository);
     done.version = version;
     Ok(done)
@@ -349,6 +356,7 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
         other: operation.other,
         changed: changes.len() as u64,
         conflicts: operation.conflicts(),
+        absent: Vec::new(),
         dry_run,
     };
     if dry_run {
@@ -367,6 +375,7 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
         transaction,
     )?;
     journey.keep_index(repository, &updated);
+    done.absent = updated.absent;
     done.conflicts.clear();
     Ok(done)
 }

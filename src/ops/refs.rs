@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::commit::branch;
 use super::signature::{self, Signing};
+use super::state::States;
 use super::{Error, Result};
 use crate::catalogue::{Annotation, Change, Head};
-use crate::model::{DatasetName, RefKind, RefName, Time, VersionId};
+use crate::model::{DatasetName, RefKind, RefName, State, Time, VersionId};
 use crate::repo::{self, Repository, Transaction};
 
 /// A branch or tag.
@@ -316,6 +317,8 @@ pub struct DatasetInfo {
     pub files: u64,
     /// How many bytes they have.
     pub bytes: u64,
+    /// The stage of its life that it is in.
+    pub state: State,
     /// Whether the worktree shows it.
     pub current: bool,
 }
@@ -328,6 +331,7 @@ pub struct DatasetInfo {
 pub fn datasets(repository: &Repository) -> Result<Vec<DatasetInfo>> {
     let refs = repository.catalogue.all_refs()?;
     let ids: Vec<_> = refs.iter().map(|row| row.version).collect();
+    let states = States::load(repository)?;
     let mut rows = std::collections::HashMap::new();
     for row in repository.catalogue.versions(&ids)? {
         rows.insert(row.id, row);
@@ -341,6 +345,7 @@ pub fn datasets(repository: &Repository) -> Result<Vec<DatasetInfo>> {
             .max_by_key(|version| (version.time, version.generation));
         DatasetInfo {
             current: row.name == *repository.dataset(),
+            state: states.dataset(&row.name),
             branches: count(RefKind::Branch),
             tags: count(RefKind::Tag),
             newest: newest.map(|version| version.id),

@@ -8,7 +8,7 @@ use super::commit::{branch, subject};
 use super::travel::Journey;
 use crate::catalogue::{Change, Head};
 use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{Repository, Transaction};
+use crate::repo::{Absent, Repository, Transaction};
 
 /// How much is made that of the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -38,6 +38,9 @@ pub struct Reset {
     pub written: u64,
     /// Files removed.
     pub removed: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -57,8 +60,19 @@ pub fn reset(
     let version = repository.resolve(revision)?.version;
     let target = repository.manifest_of(&version)?;
     let from = repository.head()?;
-    let mut done =
-        Reset { branch: branch(repository), from, version, depth, written: 0, removed: 0, dry_run };
+    if from != Some(version) {
+        super::state::refuse_frozen(repository)?;
+    }
+    let mut done = Reset {
+        branch: branch(repository),
+        from,
+        version,
+        depth,
+        written: 0,
+        removed: 0,
+        absent: Vec::new(),
+        dry_run,
+    };
     if from != Some(version) {
         ask_here(repository, action(depth), Coming::There(version), dry_run)?;
     }
@@ -79,23 +93,7 @@ pub fn reset(
     let before = repository.index()?;
     let old_staged = repository.state().staged;
     let mut state = repository.state();
-    let mut changes = Vec::new();
-    match &mut state.head {
-        Head::Branch { name, at } => {
-            *at = Some(version);
-            if from != Some(version) {
-                changes.push(Change::RefMoved {
-                    dataset: repository.dataset().clone(),
-                    kind: RefKind::Branch,
-                    name: name.clone(),
-                    old: from,
-                    new: Some(version),
-                    annotation: None,
-                });
-            }
-        }
-        Head::Detached { version: head } => *head = version,
-    }
+    let changes = move_head(repository, &mut state.head, from, version);
     if depth != Depth::Soft {
         state.staged = target;
         state.operation = None;
@@ -106,6 +104,7 @@ pub fn reset(
         (Some(journey), Some(updated)) => {
             journey.keep_index(repository, updated);
             (done.written, done.removed) = (updated.written, updated.removed);
+            done.absent.clone_from(&updated.absent);
         }
         // The files stay, so what was known of them is of other content now.
         _ if old_staged != repository.state().staged => {
@@ -119,6 +118,33 @@ pub fn reset(
 /// The journal's word for it: `undo` brings back the files after one of them only.
 fn action(depth: Depth) -> &'static str {
     if depth == Depth::Hard { "reset-hard" } else { "reset" }
+}
+
+/// Puts the head at a version; what that changes of the branch it is on.
+fn move_head(
+    repository: &Repository,
+    head: &mut Head,
+    from: Option<VersionId>,
+    version: VersionId,
+) -> Vec<Change> {
+    match head {
+        Head::Branch { name, at } => {
+            *at = Some(version);
+            let moved = Change::RefMoved {
+                dataset: repository.dataset().clone(),
+                kind: RefKind::Branch,
+                name: name.clone(),
+                old: from,
+                new: Some(version),
+                annotation: None,
+            };
+            if from == Some(version) { Vec::new() } else { vec![moved] }
+        }
+        Head::Detached { version: head } => {
+            *head = version;
+            Vec::new()
+        }
+    }
 }
 
 /// Every tracked file becomes that of the version; what is staged is dropped, as it is kept in the

@@ -9,7 +9,7 @@ use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
 use crate::model::{FileRef, ManifestId, RepoPath};
-use crate::repo::{Looking, Repository, Transaction, Updated, survey};
+use crate::repo::{self, Absent, Looking, Repository, Transaction, Updated, survey};
 use crate::worktree::Record;
 
 /// What to bring back.
@@ -37,6 +37,9 @@ pub struct Restore {
     pub staged: Vec<RepoPath>,
     /// Files that are otherwise now.
     pub restored: Vec<RepoPath>,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -64,6 +67,7 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
         files = file_changes(repository, &staged, &source, &scope)?;
     }
     done.restored = files.iter().map(|change| change.path.clone()).collect();
+    refuse_all_absent(repository, &files)?;
     let journey = Journey::by(repository, files)?;
     if options.dry_run {
         if !options.force {
@@ -72,6 +76,8 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
         return Ok(done);
     }
     let mut updated = journey.go(repository, options.force)?;
+    done.absent = std::mem::take(&mut updated.absent);
+    done.restored.retain(|path| !done.absent.iter().any(|absent| absent.path == *path));
     repository.transact("restore", repository.dataset().as_str(), None, |session| {
         let mut state = repository.state();
         let edits: Vec<_> =
@@ -82,6 +88,17 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
     agree(repository, &to_stage, &mut updated)?;
     journey.keep_index(repository, &updated);
     Ok(done)
+}
+
+/// Fails if not one of the files can be given out.
+fn refuse_all_absent(repository: &Repository, files: &[Change]) -> Result<()> {
+    if repository.overlay().is_empty() || files.is_empty() {
+        return Ok(());
+    }
+    let absence = |change: &Change| repository.absence(&change.path, &change.new?);
+    let absent: Vec<Absent> = files.iter().filter_map(absence).collect();
+    let all = absent.len() == files.len();
+    if all { Err(repo::Error::AllAbsent { absent }.into()) } else { Ok(()) }
 }
 
 fn source(repository: &Repository, options: &RestoreOptions) -> Result<ManifestId> {

@@ -10,7 +10,7 @@ use super::travel::Journey;
 use super::{Error, Result};
 use crate::catalogue::Change;
 use crate::model::{DatasetName, RefKind, RefName, Version, VersionId};
-use crate::repo::{self, Repository, Session, Transaction};
+use crate::repo::{self, Absent, Repository, Session, Transaction};
 
 /// A branch that was rolled back.
 #[derive(Debug, Serialize)]
@@ -23,6 +23,9 @@ pub struct Rollback {
     pub to: VersionId,
     /// The new version; none if nothing was recorded.
     pub version: Option<VersionId>,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -40,6 +43,7 @@ pub fn rollback(
     force: bool,
     dry_run: bool,
 ) -> Result<Rollback> {
+    repository.catalogue.refuse_frozen(repository.dataset())?;
     if why.trim().is_empty() {
         return Err(Error::EmptyMessage);
     }
@@ -55,7 +59,8 @@ pub fn rollback(
     let target = repository.manifest_of(&to)?;
     let is_current = branch(repository).as_ref() == Some(name);
     let journey = if is_current { Some(Journey::to(repository, &target, force)?) } else { None };
-    let mut done = Rollback { branch: name.clone(), from, to, version: None, dry_run };
+    let mut done =
+        Rollback { branch: name.clone(), from, to, version: None, absent: Vec::new(), dry_run };
     let subject = if is_current { subject(repository) } else { format!("{dataset}:{name}") };
     let message = format!("{}\n\nRolled back to version {to}.", why.trim());
     let provenance = only(Some(derivation(&found.dataset, to, "rollback")));
@@ -86,6 +91,7 @@ pub fn rollback(
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
+        done.absent.clone_from(&updated.absent);
     }
     upkeep(repository);
     done.version = Some(version);

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use crate::model::{FileRef, ManifestId, RepoPath};
-use crate::repo::{self, Failed, Look, Looking, Repository, Session, Wanted, ingest, look};
+use crate::repo::{
+    self, Absent, Failed, Look, Looking, Outcome, Repository, Session, Wanted, ingest, look,
+};
 use crate::worktree::{Index, Odd, Record, Root};
 
 use super::{Result, sides};
@@ -52,6 +54,7 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
     }
     let root = Root::open(&repository.place.root)?;
     let outcome = ingest(session, &root, &files)?;
+    refuse_erased(repository, &outcome, &scan.deleted)?;
     let mut staged = Staged {
         manifest: repository.state().staged,
         added: Vec::new(),
@@ -66,8 +69,15 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
     };
     let mut edits: Vec<(RepoPath, Option<FileRef>)> =
         staged.deleted.iter().map(|path| (path.clone(), None)).collect();
-    for (place, ingested) in outcome.ingested {
+    let overlay = repository.overlay();
+    for (place, mut ingested) in outcome.ingested {
         let path = &files[place].path;
+        // The redacted copy of what is staged is no change.
+        if let Some(before) = known[place].filter(|_| !overlay.is_empty())
+            && overlay.delivered(&before).is_ok_and(|given| given == ingested.file)
+        {
+            ingested.file = before;
+        }
         staged.bytes += ingested.file.size;
         if known[place] != Some(ingested.file) {
             edits.push((path.clone(), Some(ingested.file)));
@@ -83,6 +93,28 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
     staged.records.sort_by(|a, b| a.0.cmp(&b.0));
     staged.manifest = session.edit_manifest(&staged.manifest, &edits)?;
     Ok(staged)
+}
+
+/// Fails if there is nothing but content that must not come back.
+fn refuse_erased(
+    repository: &Repository,
+    outcome: &Outcome,
+    deleted: &[RepoPath],
+) -> Result<(), repo::Error> {
+    let overlay = repository.overlay();
+    let refused = |failed: &Failed| match &failed.error {
+        repo::Error::Erased { file, .. } => {
+            let (path, presence) = (failed.path.clone(), overlay.get(file)?.clone());
+            Some(Absent { path, file: *file, presence })
+        }
+        _ => None,
+    };
+    let absent: Vec<Absent> = outcome.failed.iter().filter_map(refused).collect();
+    let other = outcome.failed.len() > absent.len() || !outcome.ingested.is_empty();
+    if absent.is_empty() || other || !deleted.is_empty() {
+        return Ok(());
+    }
+    Err(repo::Error::AllAbsent { absent })
 }
 
 /// The deleted paths, and tracked files whose place a directory with new files has taken.

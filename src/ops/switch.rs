@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::operation::Operation;
 use super::pin::pinned;
-use super::travel::Journey;
+use super::travel::{Journey, absent_in};
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{Repository, Transaction};
+use crate::repo::{Absent, Repository, Transaction};
 
 /// Where to.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,9 @@ pub struct Switch {
     pub written: u64,
     /// Files removed.
     pub removed: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -68,6 +71,7 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
         created: options.create.is_some(),
         written: 0,
         removed: 0,
+        absent: Vec::new(),
         dry_run: options.dry_run,
     };
     let subject = subject(repository, &head);
@@ -94,6 +98,7 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
     })?;
     journey.keep_index(repository, &updated);
     (done.written, done.removed) = (updated.written, updated.removed);
+    done.absent = absent_in(repository, &target)?;
     Ok(done)
 }
 

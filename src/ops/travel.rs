@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Result;
 use crate::format::manifest::{self, Change};
-use crate::model::{FileRef, ManifestId, RepoPath};
-use crate::repo::{self, Looking, Repository, Session, Updated, survey, update};
+use crate::model::{Entry, FileRef, ManifestId, RepoPath};
+use crate::repo::{self, Absent, Looking, Repository, Session, Updated, survey, update};
 use crate::worktree::Index;
 
 /// A way from what is staged to what shall be staged.
@@ -107,6 +107,24 @@ pub fn differences(
 ) -> Result<Vec<Change>> {
     let nodes = repository.nodes();
     Ok(manifest::diff(&nodes, from, to)?.collect::<Result<_, repo::Error>>()?)
+}
+
+/// What of a listing cannot be given out.
+///
+/// # Errors
+///
+/// What keeps the listing from being read.
+pub fn absent_in(repository: &Repository, listing: &ManifestId) -> Result<Vec<Absent>> {
+    let mut absent = Vec::new();
+    if repository.overlay().is_empty() {
+        return Ok(absent);
+    }
+    let nodes = repository.nodes();
+    for entry in manifest::list(&nodes, listing, b"")? {
+        let Entry { path, file } = entry?;
+        absent.extend(repository.absence(&path, &file));
+    }
+    Ok(absent)
 }
 
 /// Every path where the files or what is staged are not as in `target`.

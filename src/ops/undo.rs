@@ -9,7 +9,7 @@ use super::sides::remove_sides;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change, JournalEntry, WorktreeState};
-use crate::repo::{self, Repository, Transaction};
+use crate::repo::{self, Absent, Repository, Transaction};
 
 /// So many entries of the journal are looked through.
 const FARTHEST: u64 = 10_000;
@@ -46,6 +46,9 @@ pub struct Undo {
     pub written: u64,
     /// Files removed.
     pub removed: u64,
+    /// Files that are not there, because their content is gone by design.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -61,12 +64,14 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
     let (entry, changes) = last(repository)?
         .ok_or_else(|| Error::Refused("there is nothing left to take back".into()))?;
     let (moves, state) = inverse(repository, &changes);
+    refuse_frozen(repository, &moves)?;
     let mut done = Undo {
         number: entry.number,
         action: entry.action.clone(),
         subject: entry.subject.clone(),
         written: 0,
         removed: 0,
+        absent: Vec::new(),
         dry_run,
     };
     if let Some(state) = &state {
@@ -115,8 +120,17 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
             journey.keep_index(repository, updated);
         }
         (done.written, done.removed) = (updated.written, updated.removed);
+        done.absent.clone_from(&updated.absent);
     }
     Ok(done)
+}
+
+/// What stands still is not moved back either.
+fn refuse_frozen(repository: &Repository, moves: &[Change]) -> Result<()> {
+    match moves.is_empty() {
+        true => Ok(()),
+        false => Ok(repository.catalogue.refuse_frozen(repository.dataset())?),
+    }
 }
 
 /// The newest entry that concerns this worktree or the dataset's refs and is not taken back.

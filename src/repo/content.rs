@@ -21,12 +21,19 @@ enum Part {
 }
 
 impl ChunkList {
-    /// The chunks of `file`.
+    /// The chunks of `file`, which must be present: what is given out for a replaced one,
+    /// [`Repository::delivered`] says.
     ///
     /// # Errors
     ///
-    /// [`Error::DamagedFile`] if the recipe is of another length; the store's.
+    /// [`Error::Erased`] and [`Error::Archived`]; [`Error::DamagedFile`] if the recipe is of another length; the store's.
     pub fn of(repository: &Repository, file: &FileRef) -> Result<Self> {
+        let given = repository.delivered(file)?;
+        if given.file != file.file {
+            return Err(repository.admit(&file.file).err().unwrap_or_else(|| {
+                damaged(&file.file, "a copy of it is given out in its place".into())
+            }));
+        }
         if file.size == 0 {
             return Ok(Self { parts: Vec::new() });
         }

@@ -6,7 +6,7 @@ use super::KeyError;
 use crate::model::{AuthorError, DatasetName, FileId, RepoPath, TimeError, VersionId};
 use crate::sign;
 use crate::worktree::write::WriteError;
-use crate::{catalogue, format, git, store, worktree};
+use crate::{bag, catalogue, format, git, store, worktree};
 
 /// The result of this room's work.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -128,6 +128,28 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// Content that was erased, on purpose.
+    #[error("the content of {file} was erased, as certificate {} says", &certificate[..certificate.len().min(16)])]
+    Erased {
+        /// The file.
+        file: FileId,
+        /// The certificate.
+        certificate: String,
+    },
+    /// Content that was moved to an archive.
+    #[error("the content of {file} is archived: {place}")]
+    Archived {
+        /// The file.
+        file: FileId,
+        /// Where it lies.
+        place: String,
+    },
+    /// Nothing of what was asked for can be given out.
+    #[error("the content of {} is gone by design: {}", count(absent.len(), "file"), show_absent(absent))]
+    AllAbsent {
+        /// What, and why.
+        absent: Vec<super::Absent>,
+    },
     /// Files that would be lost.
     #[error("{} would be lost", count(paths.len(), "unsaved file"))]
     Unsaved {
@@ -188,6 +210,9 @@ pub enum Error {
     /// A file of the worktree cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A bag's error.
+    #[error(transparent)]
+    Bag(#[from] bag::Error),
     /// Git's settings or history cannot be read.
     #[error(transparent)]
     Git(#[from] git::Error),
@@ -195,6 +220,20 @@ pub enum Error {
 
 fn show_ids(ids: &[VersionId]) -> String {
     ids.iter().map(|id| id.to_hex()[..12].to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+fn show_absent(absent: &[super::Absent]) -> String {
+    let show = |one: &super::Absent| {
+        let why = match one.presence.certificate() {
+            Some(certificate) => {
+                format!("certificate {}", &certificate[..certificate.len().min(16)])
+            }
+            None => "archived".to_owned(),
+        };
+        format!("`{}` ({why})", one.path.show())
+    };
+    let shown = absent.iter().take(5).map(show).collect::<Vec<_>>().join(", ");
+    if absent.len() > 5 { format!("{shown} and {} more", absent.len() - 5) } else { shown }
 }
 
 fn count(number: usize, what: &str) -> String {

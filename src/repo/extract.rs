@@ -34,12 +34,42 @@ const BATCH_FILES: usize = 32;
 /// Writes `entries` (sorted by path) below the top of `writer`.
 ///
 /// A file whose content cannot be read whole and right is not written, and is reported; the others
-/// are written.
+/// are written. Of a file that was replaced, its redacted copy is written.
 ///
 /// # Errors
 ///
 /// What concerns the repository rather than one file.
 pub fn extract(repository: &Repository, writer: &Writer, entries: &[Entry]) -> Result<Extracted> {
+    let overlay = repository.overlay();
+    if overlay.is_empty() {
+        return extract_present(repository, writer, entries);
+    }
+    let (mut given, mut places, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, entry) in entries.iter().enumerate() {
+        let path = entry.path.clone();
+        match overlay.delivered(&entry.file) {
+            Ok(file) => {
+                given.push(Entry { path, file });
+                places.push(place);
+            }
+            Err(error) => gone.push(Failed { path, error }),
+        }
+    }
+    let mut done = extract_present(repository, writer, &given)?;
+    for (number, record) in &mut done.written {
+        *number = places[*number];
+        record.file = entries[*number].file;
+    }
+    done.failed.extend(gone);
+    done.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(done)
+}
+
+fn extract_present(
+    repository: &Repository,
+    writer: &Writer,
+    entries: &[Entry],
+) -> Result<Extracted> {
     let threads = repository.threads().min(entries.len().max(1) * 64);
     let bytes = entries.iter().map(|entry| entry.file.size).sum();
     let progress = &*repository.environment.progress;

@@ -63,7 +63,8 @@ const BATCH_FILES: usize = 64;
 
 /// Stores the content of `wanted` (sorted by path), files below `root`.
 ///
-/// A file that cannot be read, or that changes while it is read, is reported; the others are taken.
+/// A file that cannot be read, that changes while it is read, or whose content was erased and must
+/// not come back, is reported; the others are taken.
 ///
 /// # Errors
 ///
@@ -107,7 +108,7 @@ pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Wanted]) -> Result<O
 ///
 /// # Errors
 ///
-/// The store's.
+/// [`Error::Erased`] if it must not come back; the store's.
 pub fn ingest_bytes(
     session: &Session<'_>,
     packer: &mut Packer,
@@ -115,6 +116,7 @@ pub fn ingest_bytes(
     mode: Mode,
 ) -> Result<FileRef> {
     let file = FileId::of(bytes);
+    session.repository().admit(&file)?;
     store_whole(session, packer, bytes, file)?;
     Ok(FileRef { mode, size: bytes.len() as u64, file })
 }
@@ -126,7 +128,14 @@ pub(super) fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// Whether an error of reading one file leaves the others possible.
 fn concerns_one_file(error: &Error) -> bool {
-    matches!(error, Error::Worktree(_) | Error::Io { .. } | Error::Write(_))
+    matches!(error, Error::Worktree(_) | Error::Io { .. } | Error::Write(_) | Error::Erased { .. })
+}
+
+impl Shared<'_> {
+    /// Whether a file of this length may be one that must not come back.
+    fn may_refuse(&self, size: u64) -> bool {
+        self.session.repository().overlay().may_refuse(size)
+    }
 }
 
 struct Shared<'a> {
@@ -201,7 +210,7 @@ impl<'a> Worker<'a> {
 
     fn small(&mut self, index: usize) -> Result<()> {
         let wanted = &self.shared.wanted[index];
-        let result = match self.read_small(wanted) {
+        let result = match self.admitted(wanted) {
             Ok(stat) => {
                 let file = FileId::of(&self.buffer);
                 store_whole(self.shared.session, &mut self.packer, &self.buffer, file)?;
@@ -224,6 +233,15 @@ impl<'a> Worker<'a> {
             return Ok(wanted.stat);
         }
         Ok(self.shared.root.read_whole(&wanted.path, &mut self.buffer)?)
+    }
+
+    /// Refuses content that was erased, before any of it is stored.
+    fn admitted(&mut self, wanted: &Wanted) -> Result<Stat> {
+        let stat = self.read_small(wanted)?;
+        if self.shared.may_refuse(self.buffer.len() as u64) {
+            self.shared.session.repository().admit(&FileId::of(&self.buffer))?;
+        }
+        Ok(stat)
     }
 }
 

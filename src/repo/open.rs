@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::lock::{self, Lock};
 use super::maintain::pack_info;
-use super::{Config, Error, Nodes, Place, Result};
+use super::{Config, Error, Nodes, Overlay, Place, Result};
 use crate::catalogue::{Catalogue, Head, SessionView, WorktreeId, WorktreeState};
 use crate::format::frame::Key;
 use crate::git;
@@ -69,6 +69,7 @@ pub struct Repository {
     /// The worktree's id.
     pub worktree: WorktreeId,
     state: Mutex<WorktreeState>,
+    pub(super) overlay: RwLock<Arc<Overlay>>,
     /// Packs that are not read.
     pub(super) aside: Mutex<HashSet<PackName>>,
     /// The epoch in which it was opened: what was read since may be gone in a later one.
@@ -133,11 +134,13 @@ impl Repository {
             environment,
             worktree,
             state,
+            overlay: RwLock::default(),
             aside,
             opened,
             _lock: lock,
         };
         this.show_packs(view);
+        this.read_overlay()?;
         Ok(this)
     }
 
@@ -150,6 +153,8 @@ impl Repository {
         let view = self.catalogue.session_view()?;
         let epoch = view.epoch;
         self.show_packs(view);
+        // After the epoch: a session that has not heard of an erasure is fenced off by it.
+        self.read_overlay()?;
         Ok(epoch)
     }
 
@@ -223,6 +228,14 @@ impl Repository {
         for _ in 0..PACK_TRIES {
             match body() {
                 Err(Error::Store(store::Error::Missing { .. })) => self.refresh()?,
+                // Erasing overwrites packs that are dead.
+                Err(Error::Store(store::Error::Damaged { pack, source })) => {
+                    self.refresh()?;
+                    if self.store.packs().iter().any(|known| known.name == pack) {
+                        return Err(Error::Store(store::Error::Damaged { pack, source }));
+                    }
+                    self.opened
+                }
                 Err(Error::Store(store::Error::NotFound { .. })) if !looked_again => {
                     looked_again = true;
                     self.refresh()?

@@ -129,6 +129,10 @@ impl Reach {
         if file.size == 0 || !self.note(twice, &Key::recipe(&file.file)) {
             return Ok(());
         }
+        let Ok(given) = repository.delivered(file) else { return Ok(()) };
+        if given.file != file.file {
+            return self.add_file(twice, repository, &given);
+        }
         let list = ChunkList::of(repository, file)?;
         for part in list.stored_parts() {
             self.note(twice, &part);

@@ -61,7 +61,7 @@ impl Named {
 
     fn change(&mut self, change: &Change) {
         match change {
-            Change::VersionAdded { version, .. } => {
+            Change::VersionAdded { version, .. } | Change::VersionRestored { version, .. } => {
                 self.versions.insert(*version);
             }
             Change::RefMoved { old, new, .. } => {
@@ -76,7 +76,7 @@ impl Named {
 }
 
 impl Repository {
-    /// What must be kept: what branches, tags and worktrees name, and, with `since`, what was made,
+    /// What must be kept: what branches, tags, worktrees, consumers and holds name, and, with `since`, what was made,
     /// named, staged or let go of since then.
     ///
     /// # Errors
@@ -88,6 +88,7 @@ impl Repository {
         let mut named = Named::default();
         named.versions.extend(self.catalogue.all_refs()?.into_iter().map(|row| row.version));
         named.versions.extend(self.catalogue.used_versions()?);
+        named.versions.extend(self.held_versions()?);
         for row in self.catalogue.worktrees()? {
             named.listings.insert(row.state.staged);
             named.state(&row.state);

@@ -101,7 +101,14 @@ pub fn look(repository: &Repository, looking: &Looking) -> Result<Look> {
         distrust: looking.distrust,
         threads: repository.threads(),
     };
-    let scan = scan(&repository.place.root, &index, &options)?;
+    let mut scan = scan(&repository.place.root, &index, &options)?;
+    let overlay = repository.overlay();
+    if !overlay.is_empty() {
+        // What is gone by design was not deleted here.
+        let is_here =
+            |path: &RepoPath| !index.get(path).is_some_and(|record| overlay.is_gone(&record.file));
+        scan.deleted.retain(is_here);
+    }
     if let Some(problem) = rules.0.take_problems().into_iter().next() {
         return Err(problem.into());
     }
@@ -154,8 +161,11 @@ pub fn survey(repository: &Repository, looking: &Looking) -> Result<Survey> {
         ..Survey::default()
     };
     let root = Root::open(&repository.place.root)?;
+    let overlay = repository.overlay();
+    let given = |file: FileRef| overlay.delivered(&file).unwrap_or(file);
     let (doubtful, plain): (Vec<_>, Vec<_>) = scan.suspects.into_iter().partition(|found| {
-        found.known.is_some_and(|file| file.size == found.stat.size && file.mode == found.stat.mode)
+        let known = found.known.map(given);
+        known.is_some_and(|file| file.size == found.stat.size && file.mode == found.stat.mode)
     });
     for found in plain {
         if let Some(staged) = found.known {
@@ -166,7 +176,7 @@ pub fn survey(repository: &Repository, looking: &Looking) -> Result<Survey> {
     for (found, hash) in doubtful.into_iter().zip(hashes) {
         let Some(staged) = found.known else { continue };
         match hash {
-            Some((stat, file)) if file == staged.file && stat.mode == staged.mode => {
+            Some((stat, file)) if file == given(staged).file && stat.mode == staged.mode => {
                 survey.touched.push((found.path, Record { file: staged, stat }));
             }
             Some((stat, _)) => {

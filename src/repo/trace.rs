@@ -12,7 +12,7 @@ use super::{Error, Marks, Repository, Result};
 use crate::format::frame::Key;
 use crate::format::manifest::{self, Child, Node, Totals};
 use crate::format::{self, version};
-use crate::model::{FileRef, ManifestId, Version, VersionId};
+use crate::model::{FileRef, ManifestId, Presence, Version, VersionId};
 use crate::store::{self, Location, Reader};
 
 /// An object that is not there, or cannot be used.
@@ -35,6 +35,8 @@ pub struct Traced {
     pub files: u64,
     /// Chunks.
     pub chunks: u64,
+    /// Different contents that are gone by design; nothing of them is needed.
+    pub erased: u64,
 }
 
 /// Follows listings.
@@ -47,6 +49,8 @@ pub struct Tracer<'a> {
     nodes: AtomicU64,
     files: AtomicU64,
     chunks: AtomicU64,
+    erased: AtomicU64,
+    overlay: std::sync::Arc<super::Overlay>,
 }
 
 /// A node to visit, and what the node above says of it.
@@ -72,9 +76,10 @@ impl<'a> Tracer<'a> {
         fault: &'a (dyn Fn(Fault) -> Result<()> + Sync),
     ) -> Self {
         let zero = AtomicU64::default;
-        let (nodes, files, chunks) = (zero(), zero(), zero());
+        let (nodes, files, chunks, erased) = (zero(), zero(), zero(), zero());
         let (look_up, present) = (false, None);
-        Self { repository, marks, look_up, present, fault, nodes, files, chunks }
+        let overlay = repository.overlay();
+        Self { repository, marks, look_up, present, fault, nodes, files, chunks, erased, overlay }
     }
 
     /// Looks up every chunk as well.
@@ -107,6 +112,7 @@ impl<'a> Tracer<'a> {
             nodes: read(&self.nodes),
             files: read(&self.files),
             chunks: read(&self.chunks),
+            erased: read(&self.erased),
         })
     }
 
@@ -191,6 +197,15 @@ impl<'a> Tracer<'a> {
         let recipe = Key::recipe(&file.file);
         if file.size == 0 || !self.marks.add(&recipe) {
             return Ok(());
+        }
+        if let Some(presence) = self.overlay.get(&file.file) {
+            self.erased.fetch_add(1, Relaxed);
+            return match presence {
+                Presence::Replaced { by, by_size, .. } => {
+                    self.file(path, &FileRef { mode: file.mode, size: *by_size, file: *by })
+                }
+                Presence::Erased { .. } | Presence::Archived { .. } => Ok(()),
+            };
         }
         self.files.fetch_add(1, Relaxed);
         let wrong = |key, error| (self.fault)(Fault { key, path: Some(path.to_vec()), error });

@@ -1,13 +1,13 @@
 //! The worktree changed from one listing to another, without losing what nobody has saved.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::content::Content;
 use super::ingest::{Failed, join};
 use super::survey::hash_file;
-use super::{Error, Repository, Result, extract};
+use super::{Absent, Error, Repository, Result, extract};
 use crate::format::manifest::Change;
 use crate::model::{Entry, FileRef, RepoPath};
 use crate::worktree::write::{Hand, Writer};
@@ -27,6 +27,8 @@ pub struct Updated {
     pub written: u64,
     /// Files removed.
     pub removed: u64,
+    /// Files that are not written, because their content is gone by design.
+    pub absent: Vec<Absent>,
 }
 
 /// How a path stands before it is changed.
@@ -46,7 +48,9 @@ enum Standing {
 ///
 /// A file that is there and is neither the old content nor the new stops everything before the
 /// first write, unless `force` is set; files in a directory whose place is needed do so even then. A
-/// file that is missing is no obstacle.
+/// file that is missing is no obstacle. Of a file that was replaced, the redacted copy is written; where
+/// content is gone, what was there before goes, nothing is written, and the index knows the file as
+/// one that is not there.
 ///
 /// # Errors
 ///
@@ -54,6 +58,46 @@ enum Standing {
 /// takes two names for one; [`Error::Content`] if stored content cannot be read: the other files
 /// have been changed then, and the same call goes on.
 pub fn update(
+    repository: &Repository,
+    index: &Index,
+    changes: &[Change],
+    force: bool,
+) -> Result<Updated> {
+    if repository.overlay().is_empty() {
+        return update_present(repository, index, changes, force);
+    }
+    let mut updated = update_present(repository, index, &given(repository, changes), force)?;
+    let listed: HashMap<&RepoPath, Option<FileRef>> =
+        changes.iter().map(|change| (&change.path, change.new)).collect();
+    for (path, record) in &mut updated.records {
+        let Some(file) = listed.get(path).copied().flatten() else { continue };
+        match record {
+            Some(record) => record.file = file,
+            None => *record = Some(Record { file, stat: Stat::UNKNOWN }),
+        }
+    }
+    let absent = |change: &Change| repository.absence(&change.path, &change.new?);
+    updated.absent = changes.iter().filter_map(absent).collect();
+    Ok(updated)
+}
+
+/// The changes as the disk sees them: redacted copies in the place of what was replaced, nothing in
+/// the place of what is gone.
+fn given(repository: &Repository, changes: &[Change]) -> Vec<Change> {
+    let overlay = repository.overlay();
+    let on_disk = |file: FileRef| overlay.delivered(&file).ok();
+    changes
+        .iter()
+        .map(|change| Change {
+            path: change.path.clone(),
+            // What was erased may still lie there: then it is what was recorded, and may go.
+            old: change.old.map(|file| on_disk(file).unwrap_or(file)),
+            new: change.new.and_then(on_disk),
+        })
+        .collect()
+}
+
+fn update_present(
     repository: &Repository,
     index: &Index,
     changes: &[Change],
@@ -96,6 +140,7 @@ pub fn update(
 ///
 /// As [`update`] before its first write.
 pub fn check(repository: &Repository, index: &Index, changes: &[Change]) -> Result<()> {
+    let changes = &given(repository, changes);
     let writer = Writer::open(&repository.place.root)?;
     let root = Root::open(&repository.place.root)?;
     check_names(&writer, changes)?;

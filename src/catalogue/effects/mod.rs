@@ -1,7 +1,9 @@
 //! What each change does to the tables.
 
 mod packs;
+mod presence;
 mod provenance;
+mod state;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +12,10 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
 use self::packs::change_packs;
+use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};
+pub(super) use self::state::refuse_frozen;
+use self::state::refuse_illegal;
 use self::words::{add_version_words, forget_words};
 use super::error::failed;
 use super::journal::canonical;
@@ -65,7 +70,10 @@ pub(super) async fn perform(
                 change_names(connection, context, ordinal, change).await?;
             }
             Change::VersionAdded { version, dataset } => {
-                add_version(connection, context, version, dataset.as_ref()).await?;
+                add_version(connection, context, version, dataset.as_ref(), &[]).await?;
+            }
+            Change::VersionRestored { version, dataset, absent } => {
+                add_version(connection, context, version, Some(dataset), absent).await?;
             }
             Change::Recorded { record } => {
                 add_record(connection, context, ordinal, record).await?;
@@ -75,6 +83,10 @@ pub(super) async fn perform(
                 for (foreign, version) in pairs {
                     note_import(connection, context, origin, (foreign, version)).await?;
                 }
+            }
+            Change::PresenceChanged { file, old, new } => {
+                let (old, new) = (old.as_ref(), new.as_ref());
+                change_presence(connection, context, file, old, new).await?;
             }
             Change::Undone { .. } => {}
             Change::PacksAdded { .. }
@@ -116,6 +128,7 @@ async fn change_names(
         }
         Change::DatasetRemoved { dataset } => remove_dataset(connection, dataset).await,
         Change::RefMoved { dataset, kind, name, old, new, annotation } => {
+            refuse_frozen(connection, dataset).await?;
             let one = OneRef { dataset, kind: *kind, name };
             move_ref(connection, &one, *old, *new, annotation.as_ref()).await?;
             log_ref(connection, context, ordinal, &one, *old, *new).await
@@ -330,14 +343,21 @@ async fn add_version(
     context: &Context<'_>,
     id: &VersionId,
     dataset: Option<&DatasetName>,
+    absent: &[VersionId],
 ) -> Result<()> {
     let Some(version) = context.versions.get(id) else {
         let left_out = context.forgotten_later(id);
         return if left_out { Ok(()) } else { Err(Error::NoRecord { version: *id }) };
     };
     let mut parents = 0;
-    for parent in &version.parents {
-        parents = parents.max(known_generation(connection, parent).await?);
+    let mut known = Vec::new();
+    for (ordinal, parent) in (0_i64..).zip(&version.parents) {
+        match generation(connection, parent).await? {
+            Some(generation) => parents = parents.max(generation),
+            None if absent.contains(parent) => continue,
+            None => return Err(Error::Unknown { what: format!("version {parent}") }),
+        }
+        known.push((ordinal, parent));
     }
     let query = sqlx::query(sql::versions::ADD)
         .bind(id.to_hex())
@@ -355,7 +375,7 @@ async fn add_version(
     if changed(connection, "add a version", query).await? == 0 {
         return Ok(());
     }
-    for (ordinal, parent) in (0_i64..).zip(&version.parents) {
+    for (ordinal, parent) in known {
         let query = sqlx::query(sql::versions::ADD_PARENT)
             .bind(id.to_hex())
             .bind(ordinal)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::words::add_record_words;
-use super::{Context, changed};
+use super::{Context, changed, refuse_illegal};
 use crate::catalogue::read::signed;
 use crate::catalogue::{Error, Result, sql};
 use crate::model::{
@@ -70,6 +70,9 @@ pub(super) async fn add_record(
     let ordinal = signed("the number of changes", ordinal as u64)?;
     if let Some(version) = &record.version {
         context.expect(connection, version).await?;
+    }
+    if record.kind == RecordKind::State {
+        refuse_illegal(connection, record).await?;
     }
     let body = serde_json::to_string(&record.body).map_err(|_| bad(record))?;
     let query = sqlx::query(sql::records::ADD)

@@ -10,13 +10,14 @@ pub(super) mod journal;
 pub(super) mod lineage;
 pub(super) mod names;
 pub(super) mod packs;
+pub(super) mod presence;
 pub(super) mod records;
 pub(super) mod versions;
 pub(super) mod words;
 pub(super) mod worktrees;
 
 /// Every table and how to read it whole, in an order that depends on its content only.
-pub(super) const DUMP: [(&str, &str); 18] = [
+pub(super) const DUMP: [(&str, &str); 19] = [
     ("store_root", "SELECT * FROM store_root"),
     ("pack", "SELECT * FROM pack ORDER BY name"),
     ("dataset", "SELECT * FROM dataset ORDER BY name"),
@@ -33,6 +34,7 @@ pub(super) const DUMP: [(&str, &str); 18] = [
     ("derivation", "SELECT * FROM derivation ORDER BY version, number, ordinal"),
     ("consumer", "SELECT * FROM consumer ORDER BY name"),
     ("consumer_use", "SELECT * FROM consumer_use ORDER BY number, ordinal"),
+    ("presence", "SELECT * FROM presence ORDER BY file"),
     (
         "words",
         "SELECT version, number, ordinal, kind, text FROM words ORDER BY version, number, ordinal",

@@ -99,6 +99,15 @@ pub(in crate::catalogue) const MADE_FROM: &str =
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
 
+/// $1 dataset. The last word on the state of the dataset itself.
+pub(in crate::catalogue) const STATE_OF_DATASET: &str = "SELECT name FROM record
+     WHERE dataset = $1 AND kind = 'state' AND version IS NULL
+     ORDER BY number DESC, ordinal DESC LIMIT 1";
+
+/// $1 version.
+pub(in crate::catalogue) const STATE_OF_VERSION: &str = "SELECT name FROM record
+     WHERE version = $1 AND kind = 'state' ORDER BY number DESC, ordinal DESC LIMIT 1";
+
 /// $1 version or null, $2 name or null, $3 dataset or null; in the order in which they were said.
 pub(in crate::catalogue) const METRICS: &str =
     "SELECT metric.version, version.dataset, version.time AS committed, metric.number,

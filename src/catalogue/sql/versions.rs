@@ -38,6 +38,13 @@ pub(in crate::catalogue) const USERS: &str =
 pub(in crate::catalogue) const IN_RANGE: &str =
     "SELECT id FROM version WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
 
+/// $1 dataset. What was made in it, and what its branches and tags have ever been at.
+pub(in crate::catalogue) const OF_DATASET: &str = "SELECT id FROM version WHERE dataset = $1
+     UNION SELECT version FROM ref WHERE dataset = $1
+     UNION SELECT new_version FROM ref_log JOIN version ON version.id = new_version
+        WHERE ref_log.dataset = $1
+     ORDER BY 1";
+
 /// Where each version was made and which entry added it.
 pub(in crate::catalogue) const ORIGINS: &str =
     "SELECT id, dataset, COALESCE(number, 0) FROM version";

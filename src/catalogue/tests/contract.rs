@@ -26,6 +26,9 @@ contract!(
     a_worktree_changes_only_from_the_state_that_was_seen,
     versions_in_use_are_not_forgotten,
     a_dataset_in_use_is_not_removed,
+    a_state_follows_only_where_it_may,
+    what_is_retired_stands_still,
+    a_version_comes_back_without_parents_that_it_names,
     prefixes_find_versions,
     imports_are_remembered,
     adding_a_version_twice_is_as_once,
@@ -67,6 +70,69 @@ mod laws {
         let (id, changeset) = commit("first", None);
         catalogue.apply(&changeset).unwrap();
         id
+    }
+
+    fn state(dataset: &str, version: Option<VersionId>, state: &str) -> Change {
+        let mut record = Record::new(RecordKind::State);
+        record.dataset = Some(dataset.parse().unwrap());
+        record.version = version;
+        record.name = Some(state.to_owned());
+        Change::Recorded { record }
+    }
+
+    pub(in super::super) fn a_state_follows_only_where_it_may(catalogue: &Catalogue) {
+        let first = start(catalogue);
+        for version in [None, Some(first)] {
+            let set = |name: &str| catalogue.apply(&changes(vec![state("corpus", version, name)]));
+            for wrong in ["active", "archived", "erased"] {
+                assert!(matches!(set(wrong), Err(Error::Illegal { .. })), "{wrong}");
+            }
+            assert!(matches!(set("asleep"), Err(Error::BadRecord { .. })));
+            set("deprecated").unwrap();
+            set("retired").unwrap();
+            assert!(matches!(set("active"), Err(Error::Illegal { .. })));
+            set("archived").unwrap();
+            set("erased").unwrap();
+            for state in State::ALL {
+                assert!(set(state.as_str()).is_err(), "{state} after the end");
+            }
+        }
+    }
+
+    pub(in super::super) fn what_is_retired_stands_still(catalogue: &Catalogue) {
+        let first = start(catalogue);
+        let (_, next) = commit("second", Some(first));
+        catalogue.apply(&changes(vec![state("corpus", Some(first), "retired")])).unwrap();
+        catalogue.refuse_frozen(&"corpus".parse().unwrap()).unwrap();
+        catalogue.apply(&changes(vec![state("corpus", None, "retired")])).unwrap();
+        let before = catalogue.all_refs().unwrap();
+        assert!(matches!(catalogue.apply(&next), Err(Error::Frozen { .. })));
+        assert_eq!(catalogue.all_refs().unwrap(), before);
+        // Together with what thaws it, a move is fine.
+        let mut thawed = next.clone();
+        thawed.changes.insert(0, state("corpus", None, "deprecated"));
+        catalogue.apply(&thawed).unwrap();
+    }
+
+    pub(in super::super) fn a_version_comes_back_without_parents_that_it_names(
+        catalogue: &Catalogue,
+    ) {
+        let (unknown, _) = commit("never here", None);
+        let (id, mut changeset) = commit("child", Some(unknown));
+        let restored = |absent: Vec<VersionId>| Change::VersionRestored {
+            version: id,
+            dataset: "corpus".parse().unwrap(),
+            absent,
+        };
+        catalogue.apply(&changes(vec![created("corpus")])).unwrap();
+        changeset.changes = vec![restored(Vec::new())];
+        assert!(matches!(catalogue.apply(&changeset), Err(Error::Unknown { .. })));
+        changeset.changes = vec![restored(vec![unknown])];
+        for _ in 0..2 {
+            catalogue.apply(&changeset).unwrap();
+            let row = catalogue.version(&id).unwrap().unwrap();
+            assert_eq!((row.parents, row.generation), (Vec::new(), 1));
+        }
     }
 
     pub(in super::super) fn a_new_catalogue_is_empty(catalogue: &Catalogue) {

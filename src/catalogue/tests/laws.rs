@@ -30,6 +30,7 @@ enum Wish {
     Import { id: u8, version: u8 },
     Undo(u8),
     Record { kind: u8, version: u8 },
+    Presence { file: u8, state: u8 },
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -55,6 +56,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => (n(), any::<u8>()).prop_map(|(id, version)| Wish::Import { id, version }),
         1 => n().prop_map(Wish::Undo),
         4 => (n(), any::<u8>()).prop_map(|(kind, version)| Wish::Record { kind, version }),
+        2 => (n(), n()).prop_map(|(file, state)| Wish::Presence { file, state }),
     ]
 }
 
@@ -202,6 +204,24 @@ impl World<'_> {
             Wish::Undo(number) => Change::Undone { number: u64::from(number) },
             Wish::Record { kind, version } => {
                 Change::Recorded { record: self.record(kind, self.pick(version)) }
+            }
+            Wish::Presence { file, state } => {
+                let (file, size) = (FileId::of(&[file]), u64::from(file));
+                let rows = self.catalogue.presence().unwrap();
+                let old = rows.into_iter().find(|row| row.file == file).map(|row| row.presence);
+                let certificate = "c".to_owned();
+                let new = match state {
+                    0 => None,
+                    1 => Some(Presence::Archived { size, place: "there".into() }),
+                    2 => {
+                        let by = FileId::of(b"copy");
+                        Some(Presence::Replaced { size, by, by_size: 4, certificate })
+                    }
+                    _ => Some(Presence::Erased { size, certificate }),
+                };
+                // One in six expects what is not so.
+                let old = if state == 5 { new.clone() } else { old };
+                Change::PresenceChanged { file, old, new }
             }
             Wish::Commit { .. } => Change::Undone { number: 0 },
         }

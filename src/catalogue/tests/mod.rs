@@ -15,8 +15,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    Author, DataRef, DatasetName, Derivation, ManifestId, Metric, PackName, Provenance, Record,
-    RecordKind, RefKind, RefName, Source, Step, Time, Version, VersionId,
+    Author, DataRef, DatasetName, Derivation, FileId, ManifestId, Metric, PackName, Presence,
+    Provenance, Record, RecordKind, RefKind, RefName, Source, State, Step, Time, Version,
+    VersionId,
 };
 
 /// A catalogue of its own.

@@ -1,6 +1,7 @@
 //! `stem datasets`.
 
 use serde::Serialize;
+use stemmata::model::State;
 use stemmata::ops::refs::{DatasetInfo, datasets};
 
 use crate::cli::text::{count, short, size};
@@ -23,7 +24,15 @@ pub(crate) fn run(_: &Args, context: &Context) -> Outcome {
             let mark = if one.current { "*" } else { " " };
             let newest = one.newest.as_ref().map(short).unwrap_or_else(|| "no version".into());
             let (files, bytes) = (count(one.files, "file"), size(one.bytes));
-            writeln!(out, "{mark} {:<24} {newest:<12}  {files}, {bytes}", one.name.as_str())?;
+            let state = match one.state {
+                State::Active => String::new(),
+                state => format!("  [{state}]"),
+            };
+            writeln!(
+                out,
+                "{mark} {:<24} {newest:<12}  {files}, {bytes}{state}",
+                one.name.as_str()
+            )?;
         }
         Ok(())
     })?;

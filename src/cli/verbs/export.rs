@@ -38,5 +38,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         let (version, place) = (short(&done.version), done.directory.display());
         writeln!(out, "{verb} {files} ({bytes}) of {version} to {place}")
     })?;
-    Ok(Exit::done_unless(!done.failed.is_empty()))
+    let absent = context.absent(&done.absent);
+    Ok(if done.failed.is_empty() { absent } else { Exit::SOME_FAILED })
 }

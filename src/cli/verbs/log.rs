@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anstyle::AnsiColor;
+use stemmata::model::State;
 use stemmata::ops::log::{LogFilter, LogOptions, VersionInfo, log};
 use stemmata::ops::signature::is_signed;
 
@@ -110,13 +111,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     }
 }
 
-/// `(main, tag: v1)`, coloured; nothing if there is none.
+/// `(main, tag: v1) [retired]`, coloured; nothing if there is none and the version is active.
 pub(super) fn labels(version: &VersionInfo) -> String {
     let (green, yellow) = (AnsiColor::Green.on_default(), AnsiColor::Yellow.on_default());
     let branches = version.branch_names.iter().map(|name| format!("{green}{name}{green:#}"));
     let tags = version.tags.iter().map(|name| format!("{yellow}tag: {name}{yellow:#}"));
     let all: Vec<_> = branches.chain(tags).collect();
-    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
+    let names = if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) };
+    if version.state == State::Active { names } else { format!("{names} [{}]", version.state) }
 }
 
 fn line(version: &VersionInfo) -> String {

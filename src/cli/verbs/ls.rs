@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use stemmata::model::State;
 use stemmata::ops::ls::{EntryKind, Ls, ls};
 use stemmata::repo::{Repository, split_path};
 
@@ -35,6 +36,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let path = if path == "." { "" } else { path };
     let seen =
         ls(&repository, &revision, path.as_bytes(), args.recursive).map_err(Failure::from)?;
+    if seen.state != State::Active {
+        context.tell(&format!("note: this version is {}", seen.state));
+    }
     context.show("ls", &seen, |out| text(&seen, args.long, out))?;
     Ok(Exit::DONE)
 }
@@ -59,7 +63,9 @@ pub(super) fn text(seen: &Ls, long: bool, out: &mut dyn Write) -> io::Result<()>
     for entry in &seen.entries {
         let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
         if !long {
-            writeln!(out, "{}{slash}", entry.path.show())?;
+            let note = if entry.presence == "present" { "" } else { entry.presence };
+            let space = if note.is_empty() { "" } else { "  " };
+            writeln!(out, "{}{slash}{space}{note}", entry.path.show())?;
             continue;
         }
         let kind = match entry.kind {
@@ -70,7 +76,12 @@ pub(super) fn text(seen: &Ls, long: bool, out: &mut dyn Write) -> io::Result<()>
         };
         let id = entry.file.as_ref().map(short_file).unwrap_or_else(|| "-".into());
         let (size, path) = (size(entry.size), entry.path.show());
-        writeln!(out, "{kind:<4} {size:>10} {id:<12} {path}{slash}")?;
+        write!(out, "{kind:<4} {size:>10} {id:<12} {path}{slash}")?;
+        match (entry.presence, &entry.certificate) {
+            ("present", _) => writeln!(out)?,
+            (word, Some(certificate)) => writeln!(out, "  {word}, certificate {certificate:.16}")?,
+            (word, None) => writeln!(out, "  {word}")?,
+        }
     }
     Ok(())
 }

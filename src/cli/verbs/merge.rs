@@ -92,7 +92,8 @@ pub(super) fn bring(
         merge(&repository, &options).map_err(Failure::from)?
     };
     context.done(verb, &done, |out| show(&done, verb, out))?;
-    Ok(if done.ended == Ended::Conflicts { Exit::CONFLICTS } else { Exit::DONE })
+    let absent = context.absent(&done.absent);
+    Ok(if done.ended == Ended::Conflicts { Exit::CONFLICTS } else { absent })
 }
 
 fn show(done: &Merge, verb: &str, out: &mut dyn Write) -> io::Result<()> {

@@ -1,12 +1,14 @@
 //! One file for each verb: arguments, one call, rendering.
 
 pub(crate) mod add;
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod bisect;
 pub(crate) mod branch;
 pub(crate) mod card;
 pub(crate) mod cat;
 pub(crate) mod cherry_pick;
+pub(crate) mod classify;
 pub(crate) mod commit;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -20,6 +22,7 @@ pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod git_pin;
+pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -38,12 +41,14 @@ pub(crate) mod reflog;
 pub(crate) mod rerun;
 pub(crate) mod reset;
 pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod revert;
 pub(crate) mod review;
 pub(crate) mod rm;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod step;
 pub(crate) mod switch;

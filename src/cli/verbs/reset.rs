@@ -4,7 +4,7 @@ use stemmata::ops::reset::{Depth, reset};
 
 use crate::cli::args::DryRun;
 use crate::cli::text::{count, short};
-use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 
 /// Move the branch to another version
 ///
@@ -53,5 +53,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         }
         writeln!(out)
     })?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }

@@ -7,7 +7,7 @@ use stemmata::ops::restore::{Restore, RestoreOptions, restore};
 
 use crate::cli::args::DryRun;
 use crate::cli::text::count;
-use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 
 /// Bring back files from a version, or from what is staged
 ///
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     };
     let done = restore(&repository, &options).map_err(Failure::from)?;
     context.done("restore", &done, |out| show(&done, out))?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }
 
 /// What was brought back, in a line.

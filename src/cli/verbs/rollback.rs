@@ -5,7 +5,7 @@ use stemmata::ops::rollback::rollback;
 
 use crate::cli::args::DryRun;
 use crate::cli::text::short;
-use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 
 /// Make a branch equal to an old version, by a new version
 ///
@@ -40,5 +40,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         }
         None => writeln!(out, "Would roll {} back to {}", done.branch, short(&done.to)),
     })?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }

@@ -10,7 +10,7 @@ use stemmata::repo::Repository;
 use super::restore::show as show_restored;
 use crate::cli::args::DryRun;
 use crate::cli::text::{count, short};
-use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 
 /// Work on another branch or version
 ///
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     };
     let done = switch(&repository, &options).map_err(Failure::from)?;
     context.done("switch", &done, |out| writeln!(out, "{}", summary(&done)))?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }
 
 fn bring_back(args: &Args, context: &Context, repository: &Repository) -> Outcome {
@@ -63,7 +63,7 @@ fn bring_back(args: &Args, context: &Context, repository: &Repository) -> Outcom
     };
     let done = restore(repository, &options).map_err(Failure::from)?;
     context.done("restore", &done, |out| show_restored(&done, out))?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }
 
 fn summary(done: &Switch) -> String {

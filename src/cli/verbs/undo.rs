@@ -3,7 +3,7 @@
 use stemmata::ops::undo::undo;
 
 use crate::cli::args::DryRun;
-use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 
 /// Take back the last change of this worktree
 ///
@@ -26,5 +26,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         let verb = if dry_run { "Would take back" } else { "Took back" };
         writeln!(out, "{verb} `{}` of {} (entry {})", done.action, done.subject, done.number)
     })?;
-    Ok(Exit::DONE)
+    Ok(context.absent(&done.absent))
 }

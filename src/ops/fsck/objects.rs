@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Damage, Findings, Fsck};
-use crate::catalogue::VersionRow;
+use crate::catalogue::{RecordFilter, VersionRow};
 use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::format::manifest;
-use crate::model::{ManifestId, RepoPath};
+use crate::model::{ManifestId, RecordKind, RepoPath, VersionId};
 use crate::ops::Result;
 use crate::ops::add::in_one_line;
 use crate::repo::{self, ChunkList, Error, Fault, Marks, Repository, Tracer, parallel};
@@ -32,12 +32,13 @@ pub(super) fn reachable(
     let roots: HashSet<ManifestId> = roots(repository, &rows)?;
     // After the names: the packs of everything that they need are known by now.
     repository.refresh()?;
+    let cut = cut_parents(repository)?;
     let batches: Vec<_> = rows.chunks(64).collect();
     parallel::each(
         repository.threads(),
         &batches,
         || Ok(()),
-        |(), batch| batch.iter().try_for_each(|row| version(repository, row, findings)),
+        |(), batch| batch.iter().try_for_each(|row| version(repository, row, &cut, findings)),
     )?;
     fsck.checked.manifests = roots.len() as u64;
     let roots: Vec<ManifestId> = roots.into_iter().collect();
@@ -50,7 +51,7 @@ pub(super) fn reachable(
     let tracer = Tracer::new(repository, &marks, &fault).with_chunks_in(&present);
     let traced = tracer.listings(&roots)?;
     (fsck.checked.nodes, fsck.checked.files) = (traced.nodes, traced.files);
-    fsck.checked.chunks = traced.chunks;
+    (fsck.checked.chunks, fsck.erased) = (traced.chunks, traced.erased);
     progress.end();
     Ok(())
 }
@@ -83,13 +84,37 @@ fn roots(repository: &Repository, rows: &[VersionRow]) -> Result<HashSet<Manifes
     Ok(rows.iter().map(|row| row.manifest).chain(staged).collect())
 }
 
+/// The parents that are not in the catalogue, of versions that came back from an archive.
+fn cut_parents(repository: &Repository) -> repo::Result<HashMap<VersionId, HashSet<VersionId>>> {
+    let filter = RecordFilter { kind: Some(RecordKind::Archive), ..RecordFilter::default() };
+    let mut cut: HashMap<VersionId, HashSet<VersionId>> = HashMap::new();
+    for row in repository.catalogue.records(&filter)? {
+        let absent = row.record.body.get("absent").and_then(serde_json::Value::as_array);
+        let ids =
+            absent.into_iter().flatten().filter_map(|id| id.as_str()?.parse::<VersionId>().ok());
+        if let Some(version) = row.record.version {
+            cut.entry(version).or_default().extend(ids);
+        }
+    }
+    Ok(cut)
+}
+
 /// The record of a version must be there and say what the catalogue says.
-fn version(repository: &Repository, row: &VersionRow, findings: &Findings) -> repo::Result<()> {
+fn version(
+    repository: &Repository,
+    row: &VersionRow,
+    cut: &HashMap<VersionId, HashSet<VersionId>>,
+    findings: &Findings,
+) -> repo::Result<()> {
     let key = Key::version(&row.id);
     match repository.read_version(&row.id) {
         Ok(version) => {
+            let mut parents = version.parents.clone();
+            if let Some(cut) = cut.get(&row.id) {
+                parents.retain(|parent| row.parents.contains(parent) || !cut.contains(parent));
+            }
             let same = version.manifest == row.manifest
-                && version.parents == row.parents
+                && parents == row.parents
                 && version.author == row.author
                 && version.time == row.time
                 && version.message == row.message

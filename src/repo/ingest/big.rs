@@ -10,7 +10,7 @@ use crate::chunk::{PROFILE_BYTES, Profile, next_cut};
 use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, RecipeBuilder};
 use crate::model::{ChunkId, FileId, FileRef};
-use crate::repo::{Error, Result};
+use crate::repo::{Error, Result, hash_file};
 use crate::worktree::{self, Stat};
 
 /// How much is read under the cursor's lock.
@@ -100,6 +100,14 @@ fn read_block(worker: &mut Worker<'_>, file: &BigFile) -> Result<Option<Block>> 
     }
     let wanted = &worker.shared.wanted[file.index];
     if cursor.open.is_none() {
+        // Chunks go into packs long before the whole is known, so what may have to be refused is
+        // read twice.
+        if worker.shared.may_refuse(wanted.stat.size) {
+            let mut buffer = Vec::new();
+            let (_, file) =
+                hash_file(worker.shared.root, &wanted.path, wanted.stat.mode, &mut buffer)?;
+            worker.shared.session.repository().admit(&file)?;
+        }
         let (handle, before) = worker.shared.root.open_file(&wanted.path)?;
         cursor.open = Some(Open {
             file: handle,

@@ -1,0 +1,66 @@
+//! What became of content that can no longer be read.
+
+use serde::{Deserialize, Serialize};
+
+use super::FileId;
+
+/// Why the content of a file is not what its id says; a file without one is present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Presence {
+    /// It was removed from every version.
+    Erased {
+        /// Its length in bytes.
+        size: u64,
+        /// The certificate that proves it.
+        certificate: String,
+    },
+    /// It was removed, and another file is given out in its place: a redacted copy.
+    Replaced {
+        /// Its length in bytes.
+        size: u64,
+        /// The copy.
+        by: FileId,
+        /// The length of the copy in bytes.
+        by_size: u64,
+        /// The certificate that proves it.
+        certificate: String,
+    },
+    /// It was moved away, and can be brought back.
+    Archived {
+        /// Its length in bytes.
+        size: u64,
+        /// Where it lies, in words.
+        place: String,
+    },
+}
+
+impl Presence {
+    /// The length in bytes that the content had.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Erased { size, .. }
+            | Self::Replaced { size, .. }
+            | Self::Archived { size, .. } => *size,
+        }
+    }
+
+    /// `erased`, `replaced` or `archived`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Erased { .. } => "erased",
+            Self::Replaced { .. } => "replaced",
+            Self::Archived { .. } => "archived",
+        }
+    }
+
+    /// The certificate of an erasure.
+    pub fn certificate(&self) -> Option<&str> {
+        match self {
+            Self::Erased { certificate, .. } | Self::Replaced { certificate, .. } => {
+                Some(certificate)
+            }
+            Self::Archived { .. } => None,
+        }
+    }
+}

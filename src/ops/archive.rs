@@ -1,0 +1,245 @@
+//! Archives: a version with everything that is known of it, as a directory that explains itself.
+//!
+//! Here: making one (a BagIt bag), reading one back, bringing the version back from one, and
+//! dropping content here that lies in one. The format is `docs/format.md`, "Archives".
+//! Not here: how a bag is made whole and checked byte by byte (`bag`).
+//! Invariant: an archive that is called good has been read, every byte of it.
+
+mod describe;
+mod entries;
+mod leave;
+mod restore;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use self::entries::{Listed, list};
+pub use self::leave::{Dropped, leave};
+pub use self::restore::{Restored, restore};
+pub use self::verify::{Verified, verify};
+use super::{Error, Result};
+use crate::bag::{Digests, Draft, Sealed};
+use crate::catalogue::{Change, RecordFilter};
+use crate::format::frame::Key;
+use crate::model::{DatasetName, Entry, FileRef, Mode, Record, RecordKind, RepoPath, VersionId};
+use crate::repo::{self, Repository, Transaction, extract};
+use crate::worktree::write::Writer;
+
+/// The files of an archive that are not payload, beside those that every bag has.
+const ABOUT: &str = "stem/archive.json";
+const VERSION: &str = "stem/version.json";
+const ENTRIES: &str = "stem/entries.jsonl";
+const HISTORY: &str = "stem/history.jsonl";
+const JOURNAL: &str = "stem/journal.jsonl";
+const RECORDS: &str = "stem/records.jsonl";
+
+/// What an archive says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    /// Format of the archive: 1.
+    format: u32,
+    /// The program that made it.
+    tool: String,
+    dataset: DatasetName,
+    version: VersionId,
+    /// Files and bytes that the version lists.
+    files: u64,
+    bytes: u64,
+    /// Branches and tags that were at the version.
+    branches: Vec<String>,
+    tags: Vec<String>,
+    /// When it was made.
+    created: crate::model::Time,
+    /// The last entry of the journal then.
+    journal_number: u64,
+    journal_hash: String,
+    /// How many versions led to this one.
+    ancestors: u64,
+    /// Files that the version lists and the archive does not have, because they were erased.
+    erased: u64,
+    /// Files of the archive that could not be made, because content was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
+}
+
+/// An archive that was made, or would be.
+#[derive(Debug, Serialize)]
+pub struct Archived {
+    /// Where it lies.
+    pub place: PathBuf,
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The version.
+    pub version: VersionId,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that the version lists and that were erased.
+    pub erased: u64,
+    /// Stands for every byte of it: BLAKE3 of its last manifest; none for a dry run.
+    pub digest: Option<String>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Writes the version that `revision` names to `place`, which must be free, reads everything back
+/// and records that it is there.
+///
+/// Stopped at any moment it leaves an unfinished directory beside `place`; the same command goes on
+/// with what is right in it.
+///
+/// # Errors
+///
+/// What keeps a file from being read whole and right; [`repo::Error::Archived`] if content lies in
+/// another archive; [`crate::bag::Error::Exists`].
+pub fn create(
+    repository: &Repository,
+    revision: &str,
+    place: &Path,
+    dry_run: bool,
+) -> Result<Archived> {
+    let found = repository.resolve(revision)?;
+    let listed = list(repository, &repository.manifest_of(&found.version)?)?;
+    let mut about = describe::about(repository, &found, &listed)?;
+    let mut done = Archived {
+        place: std::path::absolute(place)
+            .map_err(|source| repo::Error::Io { path: place.to_path_buf(), source })?,
+        dataset: found.dataset.clone(),
+        version: found.version,
+        files: listed.iter().filter(|one| one.payload.is_some()).count() as u64,
+        bytes: listed.iter().filter(|one| one.payload.is_some()).map(Listed::payload_size).sum(),
+        erased: about.erased,
+        digest: None,
+        dry_run,
+    };
+    if dry_run {
+        return match done.place.symlink_metadata() {
+            Ok(_) => Err(crate::bag::Error::Exists { path: done.place }.into()),
+            Err(_) => Ok(done),
+        };
+    }
+    let sealed = match unrecorded(repository, &done)? {
+        Some(sealed) => {
+            Draft::tidy(&sealed);
+            sealed
+        }
+        None => write(repository, &mut about, &listed, place)?.place,
+    };
+    let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
+    read_back.refuse_problems()?;
+    done.place.clone_from(&read_back.place);
+    done.digest = Some(read_back.digest.clone());
+    receipt(repository, "made", &done, Vec::new())?;
+    Ok(done)
+}
+
+/// Where the archive lies, if it is there already and only the record of it is missing, because the
+/// command was stopped just before that.
+fn unrecorded(repository: &Repository, done: &Archived) -> Result<Option<PathBuf>> {
+    let Ok(place) = done.place.canonicalize() else { return Ok(None) };
+    let about = std::fs::read(place.join(ABOUT)).unwrap_or_default();
+    let about = serde_json::from_slice::<About>(&about).ok();
+    if about.is_none_or(|about| about.version != done.version || about.dataset != done.dataset) {
+        return Ok(None);
+    }
+    let filter = RecordFilter {
+        kind: Some(RecordKind::Archive),
+        version: Some(done.version),
+        ..RecordFilter::default()
+    };
+    let here = Value::from(place.to_string_lossy());
+    let told = repository.catalogue.records(&filter)?;
+    let told = told.iter().any(|row| row.record.body.get("place") == Some(&here));
+    Ok(if told { None } else { Some(place) })
+}
+
+/// Writes the bag.
+fn write(
+    repository: &Repository,
+    about: &mut About,
+    listed: &[Listed],
+    place: &Path,
+) -> Result<Sealed> {
+    let threads = repository.threads();
+    let draft = Draft::begin(place, &about.version.to_hex())?;
+    let expected: BTreeMap<&str, FileRef> = listed
+        .iter()
+        .filter_map(|one| one.payload.as_deref().map(|name| (name, one.delivered())))
+        .collect();
+    let names: BTreeSet<String> = expected.keys().map(|name| (*name).to_owned()).collect();
+    let fits = |name: &str, digests: &Digests| {
+        expected.get(name).is_some_and(|file| {
+            file.size == digests.size && *file.file.as_bytes() == digests.blake3
+        })
+    };
+    let there = draft.left_over(&names, threads, fits)?;
+    let missing: Vec<Entry> = expected
+        .iter()
+        .filter(|(name, _)| !there.contains(**name))
+        .map(|(name, file)| {
+            let name = name.strip_prefix("data/").unwrap_or(name);
+            // A link is written as a file that holds its target.
+            let file = FileRef { mode: Mode::File, ..*file };
+            Ok(Entry { path: RepoPath::new(name)?, file })
+        })
+        .collect::<Result<_>>()?;
+    let writer = Writer::open(&draft.payload())?;
+    let written = extract(repository, &writer, &missing)?;
+    if let Some(failed) = written.failed.into_iter().next() {
+        let (path, source) = (failed.path, Box::new(failed.error));
+        return Err(repo::Error::Content { path, source }.into());
+    }
+    describe::write(repository, &draft, about, listed)?;
+    let info = describe::info(repository, about)?;
+    let progress = &*repository.environment.progress;
+    let bytes = expected.values().map(|file| file.size).sum();
+    progress.begin("checking", Some(names.len() as u64), Some(bytes));
+    let sealed = draft.seal(&names, &info, threads, progress, fits);
+    progress.end();
+    Ok(sealed?)
+}
+
+/// Records that an archive was made, dropped for, or restored from.
+fn receipt(
+    repository: &Repository,
+    what: &str,
+    archive: &Archived,
+    mut changes: Vec<Change>,
+) -> Result<()> {
+    changes.push(Change::Recorded { record: receipt_of(what, archive, repository) });
+    let transaction = Transaction { changes, ..Transaction::default() };
+    let subject = format!("{}@{}", archive.dataset, archive.version);
+    repository.change(&format!("archive-{what}"), &subject, None, transaction)?;
+    Ok(())
+}
+
+fn receipt_of(what: &str, archive: &Archived, repository: &Repository) -> Record {
+    let mut record = Record::new(RecordKind::Archive);
+    record.dataset = Some(archive.dataset.clone());
+    record.version = Some(archive.version);
+    record.name = Some(what.to_owned());
+    let mut body = Map::new();
+    body.insert("place".into(), archive.place.to_string_lossy().into());
+    body.insert("digest".into(), archive.digest.clone().map_or(Value::Null, Value::String));
+    body.insert("files".into(), archive.files.into());
+    body.insert("bytes".into(), archive.bytes.into());
+    body.insert("verified".into(), repository.now().to_string().into());
+    record.body = body;
+    record
+}
+
+/// The exact bytes of a version's record.
+fn version_bytes(repository: &Repository, version: &VersionId) -> Result<Vec<u8>> {
+    Ok(repository.get(&Key::version(version))?)
+}
+
+/// What keeps an archive from being used.
+fn bad(place: &Path, problem: impl Into<String>) -> Error {
+    Error::BadArchive { place: place.to_path_buf(), problems: vec![problem.into()] }
+}
