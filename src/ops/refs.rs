@@ -111,9 +111,8 @@ pub fn create_branch(
     if old.is_some() && !force {
         return Err(Error::Exists { kind: RefKind::Branch, name: name.clone() });
     }
-    if force {
-        refuse_in_use(repository, name, "moved")?;
-    }
+    // Also a branch that has no version yet: whoever is on it continues nothing.
+    refuse_in_use(repository, name, if old.is_some() { "moved" } else { "made elsewhere" })?;
     let done = RefChanged { name: name.clone(), from: None, version: Some(version), old, dry_run };
     if old != Some(version) {
         let changes = vec![moved(repository, RefKind::Branch, name, old, Some(version), None)];

@@ -512,7 +512,7 @@ impl Naive<'_> {
     pub(crate) fn create_branch(&self, name: &str, version: usize, force: bool) -> Expected {
         let mut model = self.model.clone();
         let is_current = model.state.head == Head::Branch(name.into());
-        if (model.branches.contains_key(name) && !force) || (is_current && force) {
+        if (model.branches.contains_key(name) && !force) || is_current {
             return Expected::refusal();
         }
         model.branches.insert(name.into(), version);
