@@ -109,6 +109,28 @@ impl Catalogue {
         rows.into_iter().map(record).collect()
     }
 
+    /// What was made from versions: consumers by name, and other versions, each with what it used.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn made_from(&self) -> Result<(Vec<(String, VersionId)>, Vec<(VersionId, VersionId)>)> {
+        let (uses, derived): (Vec<(String, String)>, Vec<(String, String)>) =
+            self.snapshot(async |connection| {
+                let uses = sqlx::query_as(sql::records::USES).fetch_all(&mut *connection).await;
+                let derived = sqlx::query_as(sql::records::DERIVED).fetch_all(connection).await;
+                let failed = failed("read what was made from versions");
+                match (uses, derived) {
+                    (Ok(uses), Ok(derived)) => Ok((uses, derived)),
+                    (Err(error), _) | (_, Err(error)) => Err(failed(error)),
+                }
+            })?;
+        let id = |text: &str| parsed("derivation.from_version", text);
+        let uses = uses.into_iter().map(|(name, used)| Ok((name, id(&used)?)));
+        let derived = derived.into_iter().map(|(version, used)| Ok((id(&version)?, id(&used)?)));
+        Ok((uses.collect::<Result<_>>()?, derived.collect::<Result<_>>()?))
+    }
+
     /// Every version that a consumer has used.
     ///
     /// # Errors

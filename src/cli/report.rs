@@ -222,6 +222,28 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::Retention(_) => {
             told(Exit::UNSAVED, "retention", "`stem classify --list` shows what was decided")
         }
+        E::BadPlan(_) => told(Exit::NOT_APPROVED, "bad_plan", "make a new one: `stem erase plan`"),
+        E::NoPlan(_) => told(Exit::NOT_FOUND, "no_plan", "`stem erase list` lists them"),
+        E::OutOfDate(_) => {
+            told(Exit::NOT_APPROVED, "out_of_date", "make a new one: `stem erase plan`")
+        }
+        E::NotApproved { .. } => {
+            told(Exit::NOT_APPROVED, "not_approved", "`stem erase approve` signs it")
+        }
+        E::Blocked(_) => told(Exit::HELD, "held", "release the hold, or classify it otherwise"),
+        E::Everything { .. } => {
+            told(Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
+        }
+        E::NoSpace { .. } => told(Exit::NO_SPACE, "no_space", "free some space, then do it again"),
+        E::Incomplete(_) => told(
+            Exit::INCOMPLETE,
+            "incomplete",
+            "see to these places, then `stem erase run` the same plan again",
+        ),
+        E::NoCertificate(_) => {
+            told(Exit::NOT_FOUND, "no_certificate", "`stem erase list` lists them")
+        }
+        E::NotEntitled(_) => told(Exit::NOT_ALLOWED, "not_entitled", ""),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
 }

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod error;
+pub mod canonical;
 pub mod frame;
 pub mod kind;
 pub mod manifest;

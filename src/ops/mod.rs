@@ -15,6 +15,7 @@ pub mod config;
 pub mod diff;
 pub mod doctor;
 pub mod du;
+pub mod erase;
 mod error;
 pub mod export;
 pub mod fsck;

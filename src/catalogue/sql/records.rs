@@ -81,6 +81,14 @@ pub(in crate::catalogue) const LIST_OF_KIND: &str =
        AND ($4 IS NULL OR name = $4) AND ($5 IS NULL OR file = $5) AND number >= $6
      ORDER BY number, ordinal LIMIT $7";
 
+/// Who has used what.
+pub(in crate::catalogue) const USES: &str =
+    "SELECT DISTINCT consumer, version FROM consumer_use ORDER BY consumer, version";
+
+/// What was made from what.
+pub(in crate::catalogue) const DERIVED: &str =
+    "SELECT DISTINCT version, from_version FROM derivation ORDER BY version, from_version";
+
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
 
