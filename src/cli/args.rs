@@ -130,6 +130,8 @@ verbs! {
     Classify => classify,
     Hold => hold,
     State => state,
+    Erase => erase,
+    Certificate => certificate,
     Doctor => doctor,
     Config => config,
     Tour => tour,

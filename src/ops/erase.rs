@@ -8,17 +8,24 @@
 mod approve;
 mod canary;
 mod certificate;
+mod check;
 mod doomed;
 mod job;
+mod list;
+mod page;
 mod plan;
 mod residue;
 mod run;
 mod select;
+mod statement;
 mod verify;
 
 pub use approve::{Approval, Approved, approve};
-pub use certificate::{CERTIFICATES, Predicate, Statement};
+pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
+pub use list::{Lifted, Listed, document, lift, list, show};
+pub use page::{html, page};
 pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
+pub use statement::{Predicate, Statement};
 pub use run::{Erased, Run, RunOptions, run};
 
 /// An error and its causes, in one line.

@@ -13,7 +13,7 @@ use crate::repo::{KeyRole, Repository, Transaction, TrustedKey, trusted_keys};
 use crate::sign::dsse;
 
 /// The type of what is signed.
-pub const APPROVAL: &str = "application/vnd.stemmata.approval+json";
+pub(super) const APPROVAL: &str = "application/vnd.stemmata.approval+json";
 
 /// What an approver signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

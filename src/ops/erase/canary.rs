@@ -18,6 +18,7 @@ const LEAST_DIFFERENT: usize = 8;
 const FILTER_BITS: u32 = 20;
 
 /// Windows, as hashes.
+#[derive(Clone)]
 pub(super) struct Canaries {
     salt: Salt,
     base: u64,

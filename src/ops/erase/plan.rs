@@ -16,9 +16,9 @@ use crate::ops::{Error, Result, hold};
 use crate::repo::{self, Ground, Hold, Repository, Transaction};
 
 /// What a plan calls itself.
-pub const SCHEMA: &str = "stem.erase-plan/1";
+pub(super) const SCHEMA: &str = "stem.erase-plan/1";
 /// Where plans lie in the store.
-pub const PLANS: &str = "plans";
+pub(super) const PLANS: &str = "plans";
 const WHAT: &str = "plan";
 
 /// What shall be erased.

@@ -3,7 +3,7 @@
 //! Every step can be stopped anywhere and done again: the journal says what is decided, the packs
 //! say what is left to do.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ use super::verify::{Evidence, Sought, Witness};
 use crate::catalogue::{self, Change, Changeset, RecordFilter};
 use crate::format::frame::Key;
 use crate::format::kind::Kind;
-use crate::model::{PackName, Presence, Record, RecordKind};
+use crate::model::{FileId, PackName, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, free_space, pack_record, parallel};
 use crate::sign::commitment::Salt;
@@ -113,7 +113,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
 /// # Errors
 ///
 /// [`Error::NoPlan`]; [`Error::BadPlan`] for one that was changed, or is another repository's.
-pub fn load(repository: &Repository, text: &str) -> Result<(String, Plan)> {
+pub(super) fn load(repository: &Repository, text: &str) -> Result<(String, Plan)> {
     let papers = repository.papers(PLANS);
     let names = papers.names()?;
     let is_id = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -156,21 +156,17 @@ pub(super) fn witness(
     device: Option<std::path::PathBuf>,
 ) -> Result<Evidence> {
     repository.refresh()?;
-    let scope = Scope::of(repository)?;
-    let overlay = repository.overlay();
-    // Chunks that other files have brought along since are their content now.
-    let needed = needed(repository, &scope, &overlay)?;
-    let keys = job.keys().into_iter().filter(|key| !needed.contains(key)).collect();
-    let files = plan.found.targets.iter().map(|target| target.file).collect();
-    let sought = Sought { keys, files, canaries: job.canaries() };
-    let worktrees = repository.catalogue.worktrees()?.into_iter();
+    let worktrees = repository.catalogue.worktrees()?;
     let witness = Witness {
         store: repository.place.store.clone(),
-        worktrees: worktrees.map(|row| row.state.path.into()).collect(),
-        versions: scope.rows.iter().map(|row| row.id).collect(),
-        gone: overlay.files().map(|(file, presence)| (*file, presence.clone())).collect(),
+        worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
+        versions: repository.catalogue.all_version_ids()?,
+        listings: worktrees.iter().map(|row| row.state.staged).collect(),
+        gone: gone(repository.catalogue.presence()?),
         device,
     };
+    let files = plan.found.targets.iter().map(|target| target.file).collect();
+    let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
     let mut evidence = witness.look(&sought)?;
     for target in &plan.found.targets {
         match repository.admit(&target.file) {
@@ -179,6 +175,11 @@ pub(super) fn witness(
         }
     }
     Ok(evidence)
+}
+
+/// What is not present, by file.
+pub(super) fn gone(rows: Vec<catalogue::PresenceRow>) -> HashMap<FileId, Presence> {
+    rows.into_iter().map(|row| (row.file, row.presence)).collect()
 }
 
 struct Runner<'a> {

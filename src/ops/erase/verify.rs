@@ -42,6 +42,8 @@ pub(super) struct Witness {
     pub(super) worktrees: Vec<PathBuf>,
     /// The versions that must be readable.
     pub(super) versions: Vec<VersionId>,
+    /// The listings that must be readable besides: what is staged.
+    pub(super) listings: Vec<ManifestId>,
     /// The files that need not be, and what is given out in their place.
     pub(super) gone: HashMap<FileId, Presence>,
     pub(super) device: Option<PathBuf>,
@@ -76,9 +78,22 @@ struct Place {
     frame: usize,
 }
 
+/// Something of it in a pack; no finding if a file that stays needs that object too.
+struct Sighting {
+    key: Key,
+    text: String,
+    windows: Vec<Window>,
+}
+
 /// What one walk has seen.
 struct Walk<'a> {
     sought: &'a Sought,
+    sightings: Vec<Sighting>,
+    sighted: HashSet<Key>,
+    /// Of what is sought: the objects that files that stay need.
+    needed: HashSet<Key>,
+    /// Windows that are looked for outside of packs.
+    canaries: Canaries,
     evidence: Evidence,
     packs: Vec<PathBuf>,
     objects: HashMap<Key, Place>,
@@ -90,13 +105,31 @@ impl Witness {
     pub(super) fn look(&self, sought: &Sought) -> Result<Evidence> {
         let mut walk = Walk {
             sought,
+            sightings: Vec::new(),
+            sighted: HashSet::new(),
+            needed: HashSet::new(),
+            canaries: sought.canaries.clone(),
             evidence: Evidence { windows: sought.canaries.len() as u64, ..Evidence::default() },
             packs: Vec::new(),
             objects: HashMap::new(),
             in_metadata: HashSet::new(),
         };
-        for path in everything_below(&self.store)? {
-            walk.file_of_store(&self.store, &path)?;
+        let files = everything_below(&self.store)?;
+        let mut others = Vec::new();
+        for path in &files {
+            let name = path.strip_prefix(&self.store).unwrap_or(path).to_string_lossy();
+            let kind = kind_of(&name);
+            walk.evidence.kinds.entry(kind).or_default().1 += 1;
+            let is_pack = matches!(kind, "packs" | "temporary files");
+            // A pack that can be read whole has no byte outside of frames and its table.
+            if !is_pack || !walk.pack(kind, path, &name)? {
+                others.push((kind, path));
+            }
+        }
+        self.retained(&mut walk)?;
+        walk.judge();
+        for (kind, path) in others {
+            walk.stream(kind, path)?;
         }
         for top in &self.worktrees {
             if top.is_dir() {
@@ -109,7 +142,6 @@ impl Witness {
             let bytes = walk.stream("device", device)?;
             walk.evidence.device_bytes = Some(bytes);
         }
-        self.retained(&mut walk)?;
         walk.evidence.in_metadata = walk.in_metadata.len() as u64;
         walk.evidence.found.truncate(MOST_NAMED);
         Ok(walk.evidence)
@@ -130,6 +162,9 @@ impl Witness {
             };
             walk.evidence.versions += 1;
             self.listing(walk, &mut reader, found.manifest, &mut seen, &mut files)?;
+        }
+        for listing in &self.listings {
+            self.listing(walk, &mut reader, *listing, &mut seen, &mut files)?;
         }
         walk.evidence.retained_files = files.len() as u64;
         Ok(())
@@ -188,10 +223,12 @@ impl Witness {
         }
         let Some(bytes) = walk.read(reader, &Key::recipe(&file.file))? else {
             let chunk = Key::new(Kind::Chunk, *file.file.as_bytes());
-            return Ok(walk.must_have(&chunk));
+            walk.must_have(&chunk);
+            return Ok(());
         };
         let Ok(recipe) = decode_recipe(&bytes) else {
-            return Ok(walk.lost(&Key::recipe(&file.file)));
+            walk.lost(&Key::recipe(&file.file));
+            return Ok(());
         };
         match recipe.items {
             Items::Chunks(chunks) => {
@@ -200,6 +237,7 @@ impl Witness {
             Items::Parts(parts) => {
                 for part in parts {
                     let key = Key::recipe_part(part.id);
+                    walk.must_have(&key);
                     let bytes = walk.read(reader, &key)?;
                     match bytes.and_then(|bytes| decode_part(&bytes).ok()) {
                         Some(chunks) => {
@@ -232,21 +270,29 @@ impl Walk<'_> {
         self.found("retained versions", format!("{key} is needed and cannot be read"));
     }
 
-    fn must_have(&mut self, key: &Key) {
-        if !self.objects.contains_key(key) {
-            self.lost(key);
+    fn sight(&mut self, key: Key, text: String, windows: Vec<Window>) {
+        self.sighted.insert(key);
+        self.sightings.push(Sighting { key, text, windows });
+    }
+
+    /// Decides on what was seen in packs, now that it is known what stays.
+    fn judge(&mut self) {
+        for Sighting { key, text, windows } in std::mem::take(&mut self.sightings) {
+            if self.needed.contains(&key) {
+                self.canaries.remove(&windows);
+            } else {
+                self.found("packs", text);
+            }
         }
     }
 
-    fn file_of_store(&mut self, top: &Path, path: &Path) -> Result<()> {
-        let name = path.strip_prefix(top).unwrap_or(path).to_string_lossy().into_owned();
-        let kind = kind_of(&name);
-        self.evidence.kinds.entry(kind).or_default().1 += 1;
-        if matches!(kind, "packs" | "temporary files") {
-            self.pack(kind, path, &name)?;
+    fn must_have(&mut self, key: &Key) {
+        if self.sighted.contains(key) {
+            self.needed.insert(*key);
         }
-        self.stream(kind, path)?;
-        Ok(())
+        if !self.objects.contains_key(key) {
+            self.lost(key);
+        }
     }
 
     /// Looks for windows in all bytes of a file or device; how many there were.
@@ -265,7 +311,7 @@ impl Walk<'_> {
             }
             total += read as u64;
             let end = kept + read;
-            let windows = self.sought.canaries.find(&buffer[..end]);
+            let windows = self.canaries.find(&buffer[..end]);
             if !windows.is_empty() {
                 let text = format!("{} windows of it stand in {}", windows.len(), path.display());
                 match kind {
@@ -281,11 +327,11 @@ impl Walk<'_> {
         Ok(total)
     }
 
-    /// Reads a pack, or what was to become one, by the format alone.
-    fn pack(&mut self, kind: &'static str, path: &Path, name: &str) -> Result<()> {
+    /// Reads a pack, or what was to become one, by the format alone; whether all of it was read.
+    fn pack(&mut self, kind: &'static str, path: &Path, name: &str) -> Result<bool> {
         let at = |source| repo::Error::Io { path: path.to_path_buf(), source };
         let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             bytes => bytes.map_err(at)?,
         };
         let whole = kind == "packs";
@@ -301,7 +347,8 @@ impl Walk<'_> {
         self.packs.push(path.to_path_buf());
         for key in listed.iter().map(|(key, _)| key) {
             if self.sought.keys.contains(key) {
-                self.found(kind, format!("the table of {name} lists {key}"));
+                let (key, text) = (*key, format!("the table of {name} lists {key}"));
+                self.sight(key, text, Vec::new());
             }
         }
         let recipes: HashMap<usize, Key> = listed
@@ -318,17 +365,17 @@ impl Walk<'_> {
                 if whole {
                     self.found(kind, format!("{name} cannot be read at byte {offset}"));
                 }
-                break;
+                return Ok(false);
             };
-            self.frame(kind, name, header.kind, raw, (number, offset), &recipes);
+            self.frame(name, header.kind, raw, (number, offset), &recipes);
             offset = next;
         }
-        Ok(())
+        self.evidence.bytes += bytes.len() as u64;
+        Ok(whole && offset == end)
     }
 
     fn frame(
         &mut self,
-        kind: &'static str,
         name: &str,
         object: Kind,
         raw: &[u8],
@@ -343,17 +390,17 @@ impl Walk<'_> {
             },
             kind => Key::new(kind, *ChunkId::of(raw).as_bytes()),
         };
-        if self.sought.keys.contains(&key) {
-            self.found(kind, format!("{key} stands in {name} at byte {offset}"));
-        }
         let windows = self.sought.canaries.find(raw);
-        if object == Kind::Chunk {
-            if !windows.is_empty() {
-                let count = windows.len();
-                self.found(kind, format!("{count} windows of it stand in {key} in {name}"));
-            }
-        } else {
-            self.in_metadata.extend(windows);
+        let is_sought = self.sought.keys.contains(&key);
+        if object != Kind::Chunk {
+            self.in_metadata.extend(&windows);
+        }
+        if is_sought || (object == Kind::Chunk && !windows.is_empty()) {
+            let text = match is_sought {
+                true => format!("{key} stands in {name} at byte {offset}"),
+                false => format!("{} windows of it stand in {key} in {name}", windows.len()),
+            };
+            self.sight(key, text, windows);
         }
         self.objects.entry(key).or_insert(Place { pack, frame: offset });
     }
