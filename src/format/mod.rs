@@ -6,8 +6,8 @@
 //! a decoder panic, or allocate more than a small multiple of the input.
 
 mod bytes;
-mod error;
 pub mod canonical;
+mod error;
 pub mod frame;
 pub mod kind;
 pub mod manifest;

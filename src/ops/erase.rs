@@ -25,8 +25,8 @@ pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub use page::{html, page};
 pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
-pub use statement::{Predicate, Statement};
 pub use run::{Erased, Run, RunOptions, run};
+pub use statement::{Predicate, Statement};
 
 /// An error and its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {

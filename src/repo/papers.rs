@@ -42,7 +42,11 @@ impl Papers {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.path(name);
         let at = |source| Error::Io { path: path.clone(), source };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(at)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(at)?;
         write_durably(&path, bytes).map_err(at)?;
         Ok(path)
     }

@@ -10,9 +10,7 @@ use crate::catalogue::{self, Change, Changeset, WorktreeState};
 use crate::format::frame::Key;
 use crate::format::pack::PackKind;
 use crate::format::{manifest, version};
-use crate::model::{
-    Entry, FileId, FileRef, ManifestId, Presence, RepoPath, Version, VersionId,
-};
+use crate::model::{Entry, FileId, FileRef, ManifestId, Presence, RepoPath, Version, VersionId};
 use crate::store::{Packer, Put, WriteSession};
 
 /// How often a session that a collector has fenced off begins again.

@@ -81,7 +81,19 @@ impl<'a> Tracer<'a> {
         let (nodes, files, chunks, erased) = (zero(), zero(), zero(), zero());
         let (look_up, present) = (false, None);
         let overlay = repository.overlay();
-        Self { repository, marks, look_up, present, fault, nodes, files, chunks, erased, overlay, gone: Marks::default() }
+        Self {
+            repository,
+            marks,
+            look_up,
+            present,
+            fault,
+            nodes,
+            files,
+            chunks,
+            erased,
+            overlay,
+            gone: Marks::default(),
+        }
     }
 
     /// Looks up every chunk as well.

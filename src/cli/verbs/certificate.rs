@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             };
             let store = store.as_ref().map(|store| context.directory.join(store));
             let file = place(context, certificate)?;
-            let seen = check(&CheckOptions { file, key: None, store, device: None }, &keys);
+            let seen = check(&CheckOptions { file, store, device: None }, &keys);
             let seen = seen.map_err(Failure::from)?;
             context.show("certificate.verify", &seen, |out| verdict(&seen, out))?;
             Ok(match (seen.ok, seen.signature.as_str()) {

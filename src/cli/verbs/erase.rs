@@ -142,7 +142,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
         Verb::Run { plan, key, device } => {
-            let repository = Repository::open_to_collect(&context.directory, context.environment()?)?;
+            let repository =
+                Repository::open_to_collect(&context.directory, context.environment()?)?;
             let (plan, key, device) = (plan.clone(), key.clone(), device.clone());
             let done = carry_out(&repository, &RunOptions { plan, key, device });
             let done = done.map_err(Failure::from)?;
@@ -154,7 +155,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let file = find(&repository, certificate).map_err(Failure::from)?;
             let keys = certifiers(&repository).map_err(Failure::from)?;
             let (store, device) = (Some(repository.place.store.clone()), device.clone());
-            let options = CheckOptions { file, key: None, store, device };
+            let options = CheckOptions { file, store, device };
             let seen: Checked = check(&options, &keys).map_err(Failure::from)?;
             context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
             Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
@@ -165,7 +166,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.show("erase.list", &seen, |out| {
                 seen.erasures.iter().try_for_each(|one| {
                     let (files, when) = (count(one.files, "file"), moment(one.time));
-                    writeln!(out, "{:.16}  {:<9} {files}, {when}: {}", one.plan, one.state, one.reason)
+                    writeln!(
+                        out,
+                        "{:.16}  {:<9} {files}, {when}: {}",
+                        one.plan, one.state, one.reason
+                    )
                 })
             })?;
             Ok(Exit::DONE)
@@ -250,7 +255,11 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  frees      {} in {exclusive}", size(found.bytes.freed))?;
     if shared > 0 {
         let kept = size(found.bytes.kept_shared);
-        writeln!(out, "  keeps      {} ({kept}) that other files have too:", count(shared, "chunk"))?;
+        writeln!(
+            out,
+            "  keeps      {} ({kept}) that other files have too:",
+            count(shared, "chunk")
+        )?;
         for one in found.chunks.sharers.iter().take(SHOWN) {
             writeln!(out, "             {} ({})", one.path, count(one.chunks, "chunk"))?;
         }

@@ -114,7 +114,9 @@ pub(super) fn approvals(repository: &Repository, id: &str, plan: &Plan) -> Resul
     let mut found: Vec<Approved> = Vec::new();
     for row in repository.catalogue.records(&filter)? {
         let text = |name: &str| row.record.body.get(name).and_then(Value::as_str);
-        let Some(envelope) = text("envelope").filter(|_| text("plan") == Some(id)) else { continue };
+        let Some(envelope) = text("envelope").filter(|_| text("plan") == Some(id)) else {
+            continue;
+        };
         for key in &keys {
             let may = key.roles.contains(&KeyRole::Approver)
                 && key.is_trusted_at(number)

@@ -12,12 +12,12 @@ use super::statement::{
     Residue, STATEMENT, Set, Statement, Subject, Tests, Tool,
 };
 use super::verify::Evidence;
-use crate::catalogue::{Change, PackState, RecordFilter};
+use crate::catalogue::{Change, Changeset, PackState, RecordFilter};
 use crate::format::canonical;
 use crate::format::kind::Kind;
 use crate::model::{Record, RecordKind};
 use crate::ops::{Error, Result};
-use crate::repo::{Ground, KeyRole, Repository, Signer, Transaction, trusted_keys};
+use crate::repo::{Ground, KeyRole, Repository, Signer, trusted_keys};
 use crate::sign::commitment::{SCHEME, root_of};
 use crate::sign::{PublicKey, dsse};
 
@@ -35,7 +35,8 @@ pub(super) fn may_certify(repository: &Repository, signer: &Signer) -> Result<()
     let custodian = |key: &crate::repo::TrustedKey| {
         key.roles.contains(&KeyRole::Custodian) && key.is_trusted_at(number)
     };
-    let known: Vec<_> = trusted_keys(&repository.catalogue)?.into_iter().filter(custodian).collect();
+    let known: Vec<_> =
+        trusted_keys(&repository.catalogue)?.into_iter().filter(custodian).collect();
     let public = signer.key.public();
     if known.is_empty() || known.iter().any(|key| key.public == public) {
         return Ok(());
@@ -90,9 +91,11 @@ fn record(
     record.name = Some(plan.to_owned());
     record.text = Some(certified.status.clone());
     record.body.insert("certificate".into(), digest.into());
-    let changes = vec![Change::Recorded { record }];
-    let transaction = Transaction { changes, ..Transaction::default() };
-    repository.change("erase-certify", &plan[..16], None, transaction)?;
+    // Without an epoch: the run has fenced off every session that began before it, its own too.
+    let (actor, now) = (repository.author()?, repository.now());
+    let mut changeset = Changeset::new(&actor, now, "erase-certify", &plan[..16]);
+    changeset.changes.push(Change::Recorded { record });
+    repository.catalogue.apply(&changeset)?;
     Ok(())
 }
 
@@ -138,14 +141,17 @@ fn statement(
     let is_final = held.iter().all(|holder| holder.status == "confirmed");
     let before = digests(repository)?;
     let others = before.iter().filter(|(known, _)| *known != job.plan);
-    let person = Person {
-        name: repository.author()?.to_string(),
-        key: Some(public.id().to_string()),
-    };
+    let person =
+        Person { name: repository.author()?.to_string(), key: Some(public.id().to_string()) };
     let head = repository.catalogue.journal_head()?;
     let predicate = Predicate {
         schema: 1,
-        number: others.clone().map(|(name, _)| name).collect::<std::collections::BTreeSet<_>>().len() as u64 + 1,
+        number: others
+            .clone()
+            .map(|(name, _)| name)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len() as u64
+            + 1,
         plan: job.plan.clone(),
         store: plan.store.clone(),
         status: if is_final { "final" } else { "pending" }.into(),
@@ -180,12 +186,7 @@ fn statement(
         previous: others.last().map(|(_, digest)| digest.clone()),
         journal: AsOf { number: head.number, hash: head.hash },
     };
-    Ok(Statement {
-        kind: STATEMENT.into(),
-        subject,
-        predicate_type: PREDICATE.into(),
-        predicate,
-    })
+    Ok(Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate })
 }
 
 fn tool() -> Tool {
@@ -242,7 +243,8 @@ fn holders(repository: &Repository, plan: &Plan, evidence: &Evidence) -> Result<
     let mut all = Vec::new();
     for holder in &plan.holders {
         let ground = Ground::of(holder.place.as_ref());
-        let absent = || evidence.absent_worktrees.iter().any(|top| *top == PathBuf::from(&holder.place));
+        let absent =
+            || evidence.absent_worktrees.iter().any(|top| *top == PathBuf::from(&holder.place));
         all.push(match holder.kind.as_str() {
             "store" => {
                 let (level, method) = store_level(repository, &ground, evidence)?;
@@ -331,7 +333,9 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
     }
     if job.unwatched > 0 {
         let few = job.unwatched;
-        all.push(format!("{few} chunks are too short or too plain for a window: looked for by hash only"));
+        all.push(format!(
+            "{few} chunks are too short or too plain for a window: looked for by hash only"
+        ));
     }
     if evidence.in_metadata > 0 {
         let windows = evidence.in_metadata;

@@ -53,8 +53,6 @@ pub struct Checked {
 pub struct CheckOptions {
     /// The file.
     pub file: PathBuf,
-    /// The key, as one line.
-    pub key: Option<PublicKey>,
     /// The store to look through again.
     pub store: Option<PathBuf>,
     /// A block device to look through.
@@ -149,7 +147,8 @@ fn subjects(statement: &Statement, must: Must<'_>) {
     must(deleted.files.count == count && counts.files == count, "the number of files is wrong");
     must(deleted.chunks.count == counts.chunks_exclusive, "the number of chunks is wrong");
     must(counts.records == 0, "records are counted that no subject stands for");
-    let named = |(at, one): (usize, &super::statement::Subject)| one.name == format!("erased-{}", at + 1);
+    let named =
+        |(at, one): (usize, &super::statement::Subject)| one.name == format!("erased-{}", at + 1);
     must(statement.subject.iter().enumerate().all(named), "its subjects are not named in order");
     let digests: Option<Vec<[u8; 32]>> =
         statement.subject.iter().map(|one| bytes(&one.digest.salted)).collect();
@@ -208,7 +207,10 @@ fn holders(predicate: &Predicate, must: Must<'_>) {
             ("confirmed", Some("L2")) => {
                 let looked = predicate.tests.device_bytes.is_some();
                 let said = if looked { "raw device" } else { "overwritten in place" };
-                must(holder.method.contains(said), "a level is claimed that its method does not give");
+                must(
+                    holder.method.contains(said),
+                    "a level is claimed that its method does not give",
+                );
             }
             _ => must(false, "a level is claimed that cannot be given"),
         }
@@ -236,9 +238,8 @@ fn approvals(predicate: &Predicate, must: Must<'_>) {
         must(keys.insert(*key.as_bytes()), "one key has approved it twice");
         let opened = dsse::open(one.envelope.as_bytes(), APPROVAL, &[key], 1);
         let opened = opened.ok().filter(|opened| opened.is_exact);
-        let approval = opened.and_then(|opened| {
-            canonical::decode::<Approval>("approval", &opened.payload).ok()
-        });
+        let approval = opened
+            .and_then(|opened| canonical::decode::<Approval>("approval", &opened.payload).ok());
         let Some(approval) = approval else {
             must(false, "an approval is not signed by its key");
             continue;
@@ -306,7 +307,9 @@ fn against(
     }
     let worktrees = catalogue.worktrees()?;
     let witness = Witness {
-        store: store.canonicalize().map_err(|source| repo::Error::Io { path: store.into(), source })?,
+        store: store
+            .canonicalize()
+            .map_err(|source| repo::Error::Io { path: store.into(), source })?,
         worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
         versions: catalogue.all_version_ids()?,
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
@@ -358,7 +361,8 @@ pub fn find(repository: &Repository, text: &str) -> Result<PathBuf> {
     let papers = repository.papers(CERTIFICATES);
     let is_id = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let names = papers.names()?;
-    let mut fits = names.iter().filter(|name| is_id && name.starts_with(text) && name.ends_with(".json"));
+    let mut fits =
+        names.iter().filter(|name| is_id && name.starts_with(text) && name.ends_with(".json"));
     match (fits.next(), fits.next()) {
         (Some(name), None) => Ok(papers.path(name)),
         _ if Path::new(text).is_file() => Ok(PathBuf::from(text)),

@@ -78,7 +78,11 @@ impl Job {
 
     /// Reads what a run has kept; none if it never came so far.
     pub(super) fn load(repository: &Repository, plan: &str) -> Result<Option<Self>> {
-        repository.papers(super::plan::PLANS).read(&file_of(plan))?.map(|bytes| parse(&bytes)).transpose()
+        repository
+            .papers(super::plan::PLANS)
+            .read(&file_of(plan))?
+            .map(|bytes| parse(&bytes))
+            .transpose()
     }
 
     pub(super) fn save(&self, repository: &Repository) -> Result<()> {

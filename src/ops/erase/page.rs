@@ -47,7 +47,10 @@ fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     row("read back", format!("{} frames, {} bytes", tests.frames_read, tests.bytes_read));
     row("windows looked for", format!("{}, found {}", tests.canary_windows, tests.canary_hits));
     row("adding again", format!("refused for {} files", tests.readd_refused));
-    row("versions read", format!("{} with {} files", tests.retained_versions, tests.retained_files));
+    row(
+        "versions read",
+        format!("{} with {} files", tests.retained_versions, tests.retained_files),
+    );
     for residue in &one.residue {
         row("residue", format!("{}: {}; found {}", residue.kind, residue.action, residue.found));
     }

@@ -444,10 +444,7 @@ pub(super) fn findings(
     })
 }
 
-fn downstream(
-    repository: &Repository,
-    versions: &BTreeSet<VersionId>,
-) -> Result<Vec<Downstream>> {
+fn downstream(repository: &Repository, versions: &BTreeSet<VersionId>) -> Result<Vec<Downstream>> {
     let (uses, derived) = repository.catalogue.made_from()?;
     let mut found = BTreeSet::new();
     for (name, used) in uses.into_iter().filter(|(_, used)| versions.contains(used)) {
@@ -493,8 +490,10 @@ fn holders(repository: &Repository) -> Result<Vec<Holder>> {
 /// The holds on what goes, and everything that forbids that it goes.
 pub(super) fn blocked(repository: &Repository, plan: &Plan) -> Result<(Vec<Hold>, Vec<String>)> {
     let holds = held(repository, plan)?;
-    let mut blocked: Vec<String> =
-        holds.iter().map(|hold| format!("hold {} ({}): {}", hold.id, hold.case, hold.reason)).collect();
+    let mut blocked: Vec<String> = holds
+        .iter()
+        .map(|hold| format!("hold {} ({}): {}", hold.id, hold.case, hold.reason))
+        .collect();
     let targets: BTreeSet<FileId> = plan.found.targets.iter().map(|target| target.file).collect();
     let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
     let now = repository.now();
@@ -504,14 +503,19 @@ pub(super) fn blocked(repository: &Repository, plan: &Plan) -> Result<(Vec<Hold>
             continue;
         }
         let reach = repository.reach_of(&dataset.name)?;
-        let mine: Vec<VersionId> = versions.iter().copied().filter(|id| reach.contains(id)).collect();
+        let mine: Vec<VersionId> =
+            versions.iter().copied().filter(|id| reach.contains(id)).collect();
         survey_of(repository, &rules, &mine, |version, path, file, judged| {
             if !targets.contains(&file.file) {
                 return;
             }
-            let place = format!("{}@{:.12}:{}", dataset.name, version.to_hex(), RepoPath::show_bytes(path));
+            let place =
+                format!("{}@{:.12}:{}", dataset.name, version.to_hex(), RepoPath::show_bytes(path));
             if judged.keep_until.is_some_and(|until| until > now) {
-                blocked.push(format!("{place} must be kept until {}", judged.keep_until.unwrap_or(now)));
+                blocked.push(format!(
+                    "{place} must be kept until {}",
+                    judged.keep_until.unwrap_or(now)
+                ));
             } else if judged.class == Class::Core && !archived(repository, version) {
                 blocked.push(format!("{place} is core, and no verified archive has it"));
             }

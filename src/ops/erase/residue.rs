@@ -104,9 +104,8 @@ fn dead_packs(repository: &Repository) -> Result<()> {
 /// What killed sessions have left: they are fenced off, so nobody comes back for it.
 fn unfinished(repository: &Repository) -> Result<()> {
     let least = repository.catalogue.root()?.min_epoch;
-    let shred = |path: PathBuf| {
-        papers::shred(&path).map_err(|source| repo::Error::Io { path, source })
-    };
+    let shred =
+        |path: PathBuf| papers::shred(&path).map_err(|source| repo::Error::Io { path, source });
     for (epoch, name) in repository.store.list_tmp()? {
         if epoch < least {
             shred(repository.place.store.join("tmp").join(name))?;
@@ -115,9 +114,15 @@ fn unfinished(repository: &Repository) -> Result<()> {
     let packs = repository.store.list_packs()?.packs;
     // Read after the directory: a pack that was recorded before the fence is known by now.
     let known = repository.catalogue.all_packs()?;
-    for name in packs.into_iter().filter(|name| !known.iter().any(|row| row.pack.name == *name)) {
-        let epoch = repository.store.pack_info(name).map_or(0, |info| info.epoch);
-        if epoch < least {
+    let state = |name| known.iter().find(|row| row.pack.name == name).map(|row| row.state);
+    for name in packs {
+        let is_rest = match state(name) {
+            // Somebody has put it back.
+            Some(PackState::Tombstone) => true,
+            Some(PackState::Live | PackState::Condemned) => false,
+            None => repository.store.pack_info(name).map_or(0, |info| info.epoch) < least,
+        };
+        if is_rest {
             shred(repository.place.store.join("packs").join(name.to_string()))?;
         }
     }

@@ -287,12 +287,14 @@ impl Runner<'_> {
             |(), pack| {
                 let mut scan = self.repository.store.scan(pack.name)?;
                 while let Some(frame) = scan.next_frame()? {
-                    let stays = frame.id.is_none_or(|id| {
-                        !doomed.keys.contains(&Key::new(frame.kind, id))
-                    });
+                    let stays =
+                        frame.id.is_none_or(|id| !doomed.keys.contains(&Key::new(frame.kind, id)));
                     if stays && frame.kind == Kind::Chunk {
                         let found = canaries.find(frame.bytes);
-                        common.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(found);
+                        common
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .extend(found);
                     }
                 }
                 Ok(())
@@ -420,7 +422,8 @@ impl Runner<'_> {
 
     /// What the journal says was erased.
     fn erased(&self, job: &Job) -> Result<Erased> {
-        let mut erased = Erased { files: self.plan.found.targets.len() as u64, ..Erased::default() };
+        let mut erased =
+            Erased { files: self.plan.found.targets.len() as u64, ..Erased::default() };
         let filter = RecordFilter { kind: Some(RecordKind::Plan), ..RecordFilter::default() };
         for row in self.repository.catalogue.records(&filter)? {
             let body = &row.record.body;

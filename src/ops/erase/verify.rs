@@ -338,7 +338,10 @@ impl Walk<'_> {
         let (end, listed) = match extent(&bytes) {
             Some(extent) => extent,
             None if whole => {
-                self.found(kind, format!("{name} is no whole pack, so it cannot be looked through"));
+                self.found(
+                    kind,
+                    format!("{name} is no whole pack, so it cannot be looked through"),
+                );
                 (bytes.len(), Vec::new())
             }
             None => (bytes.len(), Vec::new()),
@@ -359,7 +362,8 @@ impl Walk<'_> {
         let mut decoder = Decoder::new().map_err(at)?;
         let (mut offset, mut object) = (pack::HEADER_LEN, Vec::new());
         while offset < end {
-            let Some((header, raw, next)) = decode(&mut decoder, &bytes[..end], offset, &mut object)
+            let Some((header, raw, next)) =
+                decode(&mut decoder, &bytes[..end], offset, &mut object)
             else {
                 // What a session was writing ends anywhere.
                 if whole {
