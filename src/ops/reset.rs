@@ -114,7 +114,7 @@ pub fn reset(
         (Some(journey), Some(updated)) => {
             journey.keep_index(repository, updated);
             (done.written, done.removed) = (updated.written, updated.removed);
-            done.absent.clone_from(&updated.absent);
+            done.absent = super::travel::absent_in(repository, &target)?;
         }
         // The files stay, so what was known of them is of other content now.
         _ if old_staged != repository.state().staged => {

@@ -101,7 +101,7 @@ pub fn rollback(
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
-        done.absent.clone_from(&updated.absent);
+        done.absent = super::travel::absent_in(repository, &target)?;
     }
     upkeep(repository);
     done.version = Some(version);

@@ -187,7 +187,12 @@ impl Doomed {
                 while let Some(entry) = entries.next_entry().filter(|_| is_new) {
                     let file = entry.file;
                     if overlay.get(&file.file).is_none() {
-                        files.entry(file.file).or_insert_with(|| (file, entry.path.to_vec()));
+                        // The first path of all, whichever listing comes first.
+                        let known = files.entry(file.file);
+                        let known = known.or_insert_with(|| (file, entry.path.to_vec()));
+                        if entry.path < &known.1[..] {
+                            known.1 = entry.path.to_vec();
+                        }
                     }
                 }
                 is_new

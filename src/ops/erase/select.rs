@@ -161,7 +161,7 @@ fn walk(
     }
     let node = match nodes.node(id) {
         Ok(node) => node,
-        Err(repo::Error::Store(crate::store::Error::NotFound { .. })) => return Ok(()),
+        Err(repo::Error::Lost { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     let mut entries = node.entries();
@@ -225,7 +225,7 @@ impl Counter<'_> {
         if *id != crate::format::manifest::empty().0 {
             let node = match self.nodes.node(id) {
                 Ok(node) => node,
-                Err(repo::Error::Store(crate::store::Error::NotFound { .. })) => return Ok(0),
+                Err(repo::Error::Lost { .. }) => return Ok(0),
                 Err(error) => return Err(error.into()),
             };
             let mut entries = node.entries();
