@@ -36,6 +36,6 @@ pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use presence::PresenceRow;
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{RecordFilter, RecordRow};
+pub use records::{MadeFrom, RecordFilter, RecordRow};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

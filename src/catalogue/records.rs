@@ -1,5 +1,7 @@
 //! Reading what was recorded later.
 
+use sqlx::SqliteConnection;
+
 use super::error::failed;
 use super::read::{moment, optional, parsed, unsigned, word};
 use super::{Catalogue, Error, Result, sql};
@@ -38,6 +40,9 @@ pub struct RecordRow {
     /// What it says.
     pub record: Record,
 }
+
+/// Who was made from which version.
+pub type MadeFrom<T> = Vec<(T, VersionId)>;
 
 #[derive(sqlx::FromRow)]
 struct Tuple {
@@ -114,17 +119,18 @@ impl Catalogue {
     /// # Errors
     ///
     /// When the tables cannot be read.
-    pub fn made_from(&self) -> Result<(Vec<(String, VersionId)>, Vec<(VersionId, VersionId)>)> {
-        let (uses, derived): (Vec<(String, String)>, Vec<(String, String)>) =
-            self.snapshot(async |connection| {
-                let uses = sqlx::query_as(sql::records::USES).fetch_all(&mut *connection).await;
-                let derived = sqlx::query_as(sql::records::DERIVED).fetch_all(connection).await;
-                let failed = failed("read what was made from versions");
-                match (uses, derived) {
-                    (Ok(uses), Ok(derived)) => Ok((uses, derived)),
-                    (Err(error), _) | (_, Err(error)) => Err(failed(error)),
-                }
-            })?;
+    pub fn made_from(&self) -> Result<(MadeFrom<String>, MadeFrom<VersionId>)> {
+        let pairs = async |connection: &mut SqliteConnection, text: &'static str| {
+            let rows: Vec<(String, String)> = sqlx::query_as(text)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read what was made from versions"))?;
+            Ok::<_, Error>(rows)
+        };
+        let (uses, derived) = self.snapshot(async |connection| {
+            let uses = pairs(connection, sql::records::USES).await?;
+            Ok((uses, pairs(connection, sql::records::DERIVED).await?))
+        })?;
         let id = |text: &str| parsed("derivation.from_version", text);
         let uses = uses.into_iter().map(|(name, used)| Ok((name, id(&used)?)));
         let derived = derived.into_iter().map(|(version, used)| Ok((id(&version)?, id(&used)?)));

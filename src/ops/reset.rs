@@ -59,16 +59,9 @@ pub fn reset(
     let version = repository.resolve(revision)?.version;
     let target = repository.manifest_of(&version)?;
     let from = repository.head()?;
-    let mut done = Reset {
-        branch: branch(repository),
-        from,
-        version,
-        depth,
-        written: 0,
-        removed: 0,
-        absent: Vec::new(),
-        dry_run,
-    };
+    let (written, removed, absent) = (0, 0, Vec::new());
+    let branch = branch(repository);
+    let mut done = Reset { branch, from, version, depth, written, removed, absent, dry_run };
     let journey = match depth {
         Depth::Hard => Some(hard(repository, &target, force)?),
         Depth::Soft | Depth::Mixed => None,

@@ -42,12 +42,7 @@ pub fn rollback(
     force: bool,
     dry_run: bool,
 ) -> Result<Rollback> {
-    if why.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
-    if let Some(operation) = Operation::of(repository)? {
-        return Err(Error::UnderWay { doing: operation.doing.as_str() });
-    }
+    refuse(repository, why)?;
     let dataset = repository.dataset().clone();
     let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
@@ -106,4 +101,15 @@ pub fn rollback(
     upkeep(repository);
     done.version = Some(version);
     Ok(done)
+}
+
+/// Fails without words, and while something is under way.
+fn refuse(repository: &Repository, why: &str) -> Result<()> {
+    if why.trim().is_empty() {
+        return Err(Error::EmptyMessage);
+    }
+    match Operation::of(repository)? {
+        Some(operation) => Err(Error::UnderWay { doing: operation.doing.as_str() }),
+        None => Ok(()),
+    }
 }

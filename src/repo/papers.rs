@@ -12,7 +12,7 @@ use super::{Error, Repository, Result};
 
 /// The longest document that is read.
 const MAX_BYTES: u64 = 1 << 30;
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A directory of documents in a store.
 #[derive(Debug, Clone)]

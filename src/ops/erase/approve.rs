@@ -101,10 +101,14 @@ fn approver(repository: &Repository, key: &crate::sign::PublicKey) -> Result<Tru
         .ok_or_else(|| Error::NotEntitled(format!("key {} is no approver's here", key.id())))
 }
 
-/// The approvals of a plan that count now: one for each key, of people other than the requester.
-pub(super) fn approvals(repository: &Repository, id: &str, plan: &Plan) -> Result<Vec<Approved>> {
-    let now = repository.now();
-    let number = repository.catalogue.journal_head()?.number;
+/// The approvals of a plan that count at a moment: one for each key, of people other than the
+/// requester. Trust in a key must have outlived its approval.
+pub(super) fn approvals(
+    repository: &Repository,
+    id: &str,
+    plan: &Plan,
+    at: Time,
+) -> Result<Vec<Approved>> {
     let keys = trusted_keys(&repository.catalogue)?;
     let filter = RecordFilter {
         kind: Some(RecordKind::Plan),
@@ -119,7 +123,7 @@ pub(super) fn approvals(repository: &Repository, id: &str, plan: &Plan) -> Resul
         };
         for key in &keys {
             let may = key.roles.contains(&KeyRole::Approver)
-                && key.is_trusted_at(number)
+                && key.revoked.as_ref().is_none_or(|end| end.time > at && end.number > row.number)
                 && key.identity.to_string() != plan.requester
                 && !found.iter().any(|known| known.trusted.public == key.public);
             let Ok(opened) = dsse::open(envelope.as_bytes(), APPROVAL, &[key.public], 1) else {
@@ -127,7 +131,7 @@ pub(super) fn approvals(repository: &Repository, id: &str, plan: &Plan) -> Resul
             };
             let approval: Approval = canonical::decode("approval", &opened.payload)?;
             let meant = approval.plan == id && approval.store == plan.store;
-            if may && meant && approval.expires > now {
+            if may && meant && approval.time <= at && at < approval.expires {
                 found.push(Approved {
                     plan: id.to_owned(),
                     key: key.id.to_string(),

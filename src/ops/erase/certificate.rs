@@ -1,6 +1,7 @@
 //! Certificates: what was erased, how that was checked, and what is not proven; signed.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::approve::approvals;
 use super::job::Job;
@@ -118,13 +119,52 @@ fn statement(
     evidence: &Evidence,
     erased: Erased,
 ) -> Result<Statement> {
+    let (subject, deleted) = commitments(plan, job);
+    let held = holders(repository, plan, evidence)?;
+    let is_final = held.iter().all(|holder| holder.status == "confirmed");
+    let (number, previous) = place_in_row(repository, &job.plan)?;
+    let person =
+        Person { name: repository.author()?.to_string(), key: Some(public.id().to_string()) };
+    let head = repository.catalogue.journal_head()?;
+    let predicate = Predicate {
+        schema: 1,
+        number,
+        plan: job.plan.clone(),
+        store: plan.store.clone(),
+        status: if is_final { "final" } else { "pending" }.into(),
+        tool: tool(),
+        reason: plan.reason.clone(),
+        basis: plan.basis.clone(),
+        request: plan.request.clone(),
+        requester: Person { name: plan.requester.clone(), key: None },
+        approvals_needed: plan.approvals,
+        approvers: approved_by(repository, job, plan)?,
+        executor: person.clone(),
+        verifier: person,
+        planned: plan.time,
+        phases: job.phases.clone(),
+        issued: repository.now(),
+        scope: plan.selector.dataset.as_ref().map(|name| name.as_str().to_owned()),
+        selectors: (plan.selector.paths.len() + plan.selector.files.len()) as u64,
+        versions: plan.found.versions.clone(),
+        counts: counts(plan, &deleted, erased),
+        not_proven: not_proven(plan, job, evidence, &held),
+        deleted,
+        residue: residue(evidence),
+        holders: held,
+        tests: tests(job, evidence),
+        downstream: plan.found.downstream.clone(),
+        previous,
+        journal: AsOf { number: head.number, hash: head.hash },
+    };
+    Ok(Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate })
+}
+
+/// Salted commitments to the files, one by one, and to all files and chunks.
+fn commitments(plan: &Plan, job: &Job) -> (Vec<Subject>, Deleted) {
     let salt = job.salt();
-    let files: Vec<_> = plan
-        .found
-        .targets
-        .iter()
-        .map(|target| salt.commit("file", target.file.as_bytes()))
-        .collect();
+    let targets = plan.found.targets.iter();
+    let files: Vec<_> = targets.map(|one| salt.commit("file", one.file.as_bytes())).collect();
     let chunks = job.keys().into_iter().filter(|key| key.kind == Kind::Chunk);
     let chunks: Vec<_> = chunks.map(|key| salt.commit("chunk", &key.id)).collect();
     let subject = files.iter().enumerate().map(|(number, leaf)| Subject {
@@ -137,56 +177,26 @@ fn statement(
         files: Set { count: files.len() as u64, root: hex(&root_of(files)) },
         chunks: Set { count: chunks.len() as u64, root: hex(&root_of(chunks)) },
     };
-    let held = holders(repository, plan, evidence)?;
-    let is_final = held.iter().all(|holder| holder.status == "confirmed");
-    let before = digests(repository)?;
-    let others = before.iter().filter(|(known, _)| *known != job.plan);
-    let person =
-        Person { name: repository.author()?.to_string(), key: Some(public.id().to_string()) };
-    let head = repository.catalogue.journal_head()?;
-    let predicate = Predicate {
-        schema: 1,
-        number: others
-            .clone()
-            .map(|(name, _)| name)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len() as u64
-            + 1,
-        plan: job.plan.clone(),
-        store: plan.store.clone(),
-        status: if is_final { "final" } else { "pending" }.into(),
-        tool: tool(),
-        reason: plan.reason.clone(),
-        basis: plan.basis.clone(),
-        request: plan.request.clone(),
-        requester: Person { name: plan.requester.clone(), key: None },
-        approvals_needed: plan.approvals,
-        approvers: approved_by(repository, &job.plan, plan)?,
-        executor: person.clone(),
-        verifier: person,
-        planned: plan.time,
-        phases: job.phases.clone(),
-        issued: repository.now(),
-        scope: plan.selector.dataset.as_ref().map(|name| name.as_str().to_owned()),
-        selectors: (plan.selector.paths.len() + plan.selector.files.len()) as u64,
-        versions: plan.found.versions.clone(),
-        counts: Counts {
-            files: erased.files,
-            records: erased.records,
-            chunks_exclusive: deleted.chunks.count,
-            chunks_shared: plan.found.chunks.shared,
-            bytes: Bytes { freed: erased.bytes, ..plan.found.bytes },
-        },
-        not_proven: not_proven(plan, job, evidence, &held),
-        deleted,
-        residue: residue(evidence),
-        holders: held,
-        tests: tests(job, evidence),
-        downstream: plan.found.downstream.clone(),
-        previous: others.last().map(|(_, digest)| digest.clone()),
-        journal: AsOf { number: head.number, hash: head.hash },
-    };
-    Ok(Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate })
+    (subject, deleted)
+}
+
+fn counts(plan: &Plan, deleted: &Deleted, erased: Erased) -> Counts {
+    Counts {
+        files: erased.files,
+        records: erased.records,
+        chunks_exclusive: deleted.chunks.count,
+        chunks_shared: plan.found.chunks.shared,
+        bytes: Bytes { freed: erased.bytes, ..plan.found.bytes },
+    }
+}
+
+/// The so-manieth certificate of the store it is, and the hash of the one before.
+fn place_in_row(repository: &Repository, plan: &str) -> Result<(u64, Option<String>)> {
+    let mut others = digests(repository)?;
+    others.retain(|(known, _)| known != plan);
+    let plans: BTreeSet<&String> = others.iter().map(|(name, _)| name).collect();
+    let previous = others.last().map(|(_, digest)| digest.clone());
+    Ok((plans.len() as u64 + 1, previous))
 }
 
 fn tool() -> Tool {
@@ -199,8 +209,10 @@ fn tool() -> Tool {
     }
 }
 
-fn approved_by(repository: &Repository, id: &str, plan: &Plan) -> Result<Vec<ApprovedBy>> {
-    let found = approvals(repository, id, plan)?;
+/// The approvals that counted when the run began.
+fn approved_by(repository: &Repository, job: &Job, plan: &Plan) -> Result<Vec<ApprovedBy>> {
+    let began = job.phases.first().map_or(repository.now(), |phase| phase.start);
+    let found = approvals(repository, &job.plan, plan, began)?;
     let each = found.into_iter().map(|one| ApprovedBy {
         public: one.trusted.public.to_line(""),
         name: one.by,
@@ -243,8 +255,8 @@ fn holders(repository: &Repository, plan: &Plan, evidence: &Evidence) -> Result<
     let mut all = Vec::new();
     for holder in &plan.holders {
         let ground = Ground::of(holder.place.as_ref());
-        let absent =
-            || evidence.absent_worktrees.iter().any(|top| *top == PathBuf::from(&holder.place));
+        let place = Path::new(&holder.place);
+        let absent = || evidence.absent_worktrees.iter().any(|top| top == place);
         all.push(match holder.kind.as_str() {
             "store" => {
                 let (level, method) = store_level(repository, &ground, evidence)?;

@@ -3,7 +3,7 @@
 //! What is refused here is refused by `docs/verify/verify_certificate.py` too, which was written
 //! against `docs/format.md`, "Certificates"; the tests compare the two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::verify::{Sought, Witness};
 use crate::catalogue::Catalogue;
 use crate::format::canonical;
 use crate::format::kind::Kind;
-use crate::model::{ChunkId, Presence};
+use crate::model::{ChunkId, FileId, Presence};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, papers::read_file, trusted_keys};
 use crate::sign::commitment::{SCHEME, root_of};
@@ -266,12 +266,12 @@ fn against(
         problem("the store's journal is not the one that it names");
     }
     let papers = store.join(PLANS);
-    let Ok(bytes) = read_file(&papers.join(format!("{}.json", predicate.plan))) else {
+    let Ok(document) = read_file(&papers.join(format!("{}.json", predicate.plan))) else {
         problem("the store does not have its plan");
         return Ok(());
     };
-    let plan = Plan::from_bytes(&bytes)?;
-    let same = id_of(&bytes) == predicate.plan
+    let plan = Plan::from_bytes(&document)?;
+    let same = id_of(&document) == predicate.plan
         && plan.store == predicate.store
         && plan.reason == predicate.reason
         && plan.requester == predicate.requester.name
@@ -282,18 +282,18 @@ fn against(
     if !same {
         problem("it does not say what its plan says");
     }
-    let Ok(bytes) = read_file(&papers.join(format!("{}.secret", predicate.plan))) else {
+    let Ok(secret) = read_file(&papers.join(format!("{}.secret", predicate.plan))) else {
         problem("the store does not have the salt of its commitments");
         return Ok(());
     };
-    let job = job::parse(&bytes)?;
+    let job = job::parse(&secret)?;
     let salt = job.salt();
     let files: Vec<_> =
         plan.found.targets.iter().map(|one| salt.commit("file", one.file.as_bytes())).collect();
     let keys = job.keys();
     let chunks = keys.iter().filter(|key| key.kind == Kind::Chunk);
     let chunks: Vec<_> = chunks.map(|key| salt.commit("chunk", &key.id)).collect();
-    let roots = (bytes_of(&predicate.deleted.files.root), bytes_of(&predicate.deleted.chunks.root));
+    let roots = (bytes(&predicate.deleted.files.root), bytes(&predicate.deleted.chunks.root));
     if roots != (Some(root_of(files)), Some(root_of(chunks))) {
         problem("its commitments are not to what the plan names");
     }
@@ -305,11 +305,23 @@ fn against(
             _ => problem("a file that it names is not marked as erased under it"),
         }
     }
+    look(store, &catalogue, presence, &plan, &job, device, problems)
+}
+
+/// Reads every byte of the store and its worktrees again.
+fn look(
+    store: &Path,
+    catalogue: &Catalogue,
+    presence: HashMap<FileId, Presence>,
+    plan: &Plan,
+    job: &job::Job,
+    device: Option<PathBuf>,
+    problems: &mut Vec<String>,
+) -> Result<()> {
+    let at = |source| repo::Error::Io { path: store.into(), source };
     let worktrees = catalogue.worktrees()?;
     let witness = Witness {
-        store: store
-            .canonicalize()
-            .map_err(|source| repo::Error::Io { path: store.into(), source })?,
+        store: store.canonicalize().map_err(at)?,
         worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
         versions: catalogue.all_version_ids()?,
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
@@ -317,13 +329,9 @@ fn against(
         device,
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
-    let evidence = witness.look(&Sought { keys, files, canaries: job.canaries() })?;
-    problems.extend(evidence.found);
+    let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
+    problems.extend(witness.look(&sought)?.found);
     Ok(())
-}
-
-fn bytes_of(hex: &str) -> Option<[u8; 32]> {
-    bytes(hex)
 }
 
 fn bytes(hex: &str) -> Option<[u8; 32]> {

@@ -221,7 +221,7 @@ impl Doomed {
             },
         )?;
         let mut sharers = sharers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        sharers.sort_by(|a: &Sharer, b| a.file.cmp(&b.file));
+        sharers.sort_by_key(|sharer: &Sharer| sharer.file);
         sharers.truncate(MOST_SHARERS);
         Ok(sharers)
     }

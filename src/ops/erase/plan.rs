@@ -567,5 +567,5 @@ fn held(repository: &Repository, plan: &Plan) -> Result<Vec<Hold>> {
             doomed.push(repo::Doomed { file: Some(target.file), ..repo::Doomed::default() });
         }
     }
-    Ok(hold::blocking(repository, &doomed)?)
+    hold::blocking(repository, &doomed)
 }

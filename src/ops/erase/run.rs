@@ -251,7 +251,8 @@ impl Runner<'_> {
         if !why.is_empty() {
             return Err(Error::Blocked(why));
         }
-        let found = approvals(self.repository, self.id, self.plan)?.len() as u64;
+        let found =
+            approvals(self.repository, self.id, self.plan, self.repository.now())?.len() as u64;
         if found < self.plan.approvals {
             return Err(Error::NotApproved { needed: self.plan.approvals, found });
         }
