@@ -280,7 +280,7 @@ def main(arguments):
     except Bad as problem:
         print(f"It does not hold: {problem}")
         return 1
-    print(f"It holds: certificate {one['plan'][:16]} of {one['counts']['files']} erased files, {one['status']}")
+    print(f"It holds: certificate {one['plan'][:16]} ({one['status']}), files: {one['counts']['files']}")
     return 0
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ use stemmata::ops::erase::{CheckOptions, Checked, certifiers, check, find, html,
 use stemmata::repo::{Repository, papers::read_file};
 use stemmata::sign::PublicKey;
 
+use crate::cli::text::count;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Show and check certificates of erasure
@@ -102,8 +103,9 @@ pub(super) fn verdict(seen: &Checked, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "signed by key {signer}")?;
     }
     if let Some(certificate) = &seen.certificate {
-        let (files, status) = (seen.subject.len(), seen.status.as_deref().unwrap_or("?"));
-        writeln!(out, "certificate {certificate:.16} of {files} erased files, {status}")?;
+        let files = count(seen.subject.len() as u64, "erased file");
+        let status = seen.status.as_deref().unwrap_or("?");
+        writeln!(out, "certificate {certificate:.16} of {files}, {status}")?;
     }
     if seen.store_checked {
         writeln!(out, "the store was looked through again")?;
