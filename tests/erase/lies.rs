@@ -136,3 +136,30 @@ fn a_retained_version_that_lost_something() {
     let output = place.run(&format!("stem certificate verify {id} --store .stem/store"));
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// A whole file system of its own, looked through as a raw image: ext4 overwrites in place.
+#[test]
+fn the_raw_image_of_ext4_holds_nothing_of_it() {
+    let place = Place::new();
+    let script = format!(
+        "set -e; cd ..; head -c 64000000 /dev/zero > image; mkfs.ext4 -q image; mkdir mnt; \
+         mount -o loop image mnt || exit 77; m=$PWD/mnt; trap 'cd /; umount -l $m 2> /dev/null || true' EXIT; \
+         cd mnt; {} > lines; stem init -q data; cd data; stem key generate > /dev/null 2>&1 || true; \
+         seq 1 9000 > keep.txt; (cat ../lines; head -c 300000 /dev/urandom) > secret.bin; \
+         tail -c 1000 secret.bin | head -c 64 > ../../needle; rm ../lines; stem add -q -A; \
+         stem commit -q -m one; sync; id=$(stem erase plan --path secret.bin --reason x --json \
+         | grep -o '\"plan\":\"[0-9a-f]*' | cut -d'\"' -f4); \
+         stem erase run $id > ../../run; stem cat HEAD:keep.txt | cksum > ../../sum; cd /; sync; \
+         umount $m",
+        super::place::SECRETS
+    );
+    let ended = place.run(&script);
+    if ended.status.code() != Some(0) {
+        eprintln!("skipped: {}", String::from_utf8_lossy(&ended.stderr));
+        return;
+    }
+    let needle = std::fs::read(place.top().join("needle")).unwrap();
+    let image = std::fs::read(place.top().join("image")).unwrap();
+    assert!(!has(&image, &needle), "the raw image still has the content");
+    assert!(place.must("cat ../run").contains("Certificate (final)"));
+}

@@ -284,6 +284,10 @@ fn store_level(
     ground: &Ground,
     evidence: &Evidence,
 ) -> Result<(&'static str, String)> {
+    if evidence.device_hits > 0 {
+        let hits = evidence.device_hits;
+        return Ok(("L1", format!("everything read again; {hits} windows are left in raw blocks")));
+    }
     if evidence.device_bytes.is_some() {
         return Ok(("L2", "everything read again, and the raw device looked through".into()));
     }
@@ -348,6 +352,10 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
         all.push(format!(
             "{few} chunks are too short or too plain for a window: looked for by hash only"
         ));
+    }
+    if evidence.device_hits > 0 {
+        let hits = evidence.device_hits;
+        all.push(format!("{hits} windows of the content were found in the raw device's blocks"));
     }
     if evidence.in_metadata > 0 {
         let windows = evidence.in_metadata;

@@ -66,6 +66,8 @@ pub(super) struct Evidence {
     pub(super) readd_refused: u64,
     /// Bytes of a raw device that were read, if one was.
     pub(super) device_bytes: Option<u64>,
+    /// Windows that were found there.
+    pub(super) device_hits: u64,
     /// Windows that stand in records of versions or listings, whose ids cannot change.
     pub(super) in_metadata: u64,
     /// Worktrees that are not there.
@@ -295,17 +297,21 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks for windows in all bytes of a file or device; how many there were.
+    /// Looks for windows in all bytes of a file or device; how many bytes there were.
     fn stream(&mut self, kind: &'static str, path: &Path) -> Result<u64> {
-        let at = |source| repo::Error::Io { path: path.to_path_buf(), source };
-        let mut file = match File::open(path) {
+        match self.windows(kind, path) {
             // Gone since the directory was listed: a session has ended.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            file => file.map_err(at)?,
-        };
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(source) => Err(repo::Error::Io { path: path.to_path_buf(), source }.into()),
+            Ok(bytes) => Ok(bytes),
+        }
+    }
+
+    fn windows(&mut self, kind: &'static str, path: &Path) -> io::Result<u64> {
+        let mut file = File::open(path)?;
         let (mut buffer, mut kept, mut total) = (vec![0; PIECE + WINDOW], 0, 0);
         loop {
-            let read = file.read(&mut buffer[kept..]).map_err(at)?;
+            let read = file.read(&mut buffer[kept..])?;
             if read == 0 {
                 break;
             }
@@ -316,6 +322,8 @@ impl Walk<'_> {
                 let text = format!("{} windows of it stand in {}", windows.len(), path.display());
                 match kind {
                     "worktrees" => self.report(text),
+                    // Free blocks: nothing that the store could still remove.
+                    "device" => self.evidence.device_hits += windows.len() as u64,
                     _ => self.found(kind, text),
                 }
             }
@@ -411,29 +419,33 @@ impl Walk<'_> {
 
     /// Files of a worktree, and what lies in its `.stem` but for the store.
     fn worktree(&mut self, top: &Path, store: &Path) -> Result<()> {
-        const KIND: &str = "worktrees";
-        self.evidence.kinds.entry(KIND).or_default().1 += 1;
-        let sizes: HashSet<FileId> = self.sought.files.clone();
+        self.evidence.kinds.entry("worktrees").or_default().1 += 1;
         for path in files_of(top)? {
-            let at = |source| repo::Error::Io { path: path.clone(), source };
-            let meta = path.symlink_metadata().map_err(at)?;
-            let is_it = match meta.is_symlink() {
-                true => false,
-                false => sizes.contains(&hash(&path).map_err(at)?),
-            };
-            if is_it {
-                self.found(KIND, format!("{} is one of the files", path.display()));
-            } else if meta.is_file() {
-                self.stream(KIND, &path)?;
+            match self.user_file(&path) {
+                Ok(()) => {}
+                // A user's files come and go.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.report(format!("{} cannot be read: {error}", path.display())),
             }
         }
         let dot = top.join(".stem");
         for path in everything_below(&dot)? {
             if !path.starts_with(store) {
-                self.stream(KIND, &path)?;
+                self.stream("worktrees", &path)?;
             }
         }
         Ok(())
+    }
+
+    fn user_file(&mut self, path: &Path) -> io::Result<()> {
+        if !path.symlink_metadata()?.is_file() {
+            return Ok(());
+        }
+        if self.sought.files.contains(&hash(path)?) {
+            self.found("worktrees", format!("{} is one of the files", path.display()));
+            return Ok(());
+        }
+        self.windows("worktrees", path).map(drop)
     }
 
     /// An object that was met on the walk, read once more.
