@@ -1,5 +1,7 @@
 //! Errors as the user reads them: what, why, what to do, and the exit code.
 
+#![allow(clippy::too_many_lines, reason = "a match has an arm for each error there is")]
+
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;

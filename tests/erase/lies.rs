@@ -147,7 +147,7 @@ fn the_raw_image_of_ext4_holds_nothing_of_it() {
          cd mnt; {} > lines; stem init -q data; cd data; stem key generate > /dev/null 2>&1 || true; \
          seq 1 9000 > keep.txt; (cat ../lines; head -c 300000 /dev/urandom) > secret.bin; \
          tail -c 1000 secret.bin | head -c 64 > ../../needle; rm ../lines; stem add -q -A; \
-         stem commit -q -m one; sync; id=$(stem erase plan --path secret.bin --reason x --json \
+         stem commit -q -m one; sync; cp ../../image ../../before; id=$(stem erase plan --path secret.bin --reason x --json \
          | grep -o '\"plan\":\"[0-9a-f]*' | cut -d'\"' -f4); \
          stem erase run $id > ../../run; stem cat HEAD:keep.txt | cksum > ../../sum; cd /; sync; \
          umount $m",
@@ -160,6 +160,8 @@ fn the_raw_image_of_ext4_holds_nothing_of_it() {
     }
     let needle = std::fs::read(place.top().join("needle")).unwrap();
     let image = std::fs::read(place.top().join("image")).unwrap();
+    let before = std::fs::read(place.top().join("before")).unwrap();
+    assert!(has(&before, &needle), "it was there before");
     assert!(!has(&image, &needle), "the raw image still has the content");
     assert!(place.must("cat ../run").contains("Certificate (final)"));
 }

@@ -1,7 +1,7 @@
 //! `stem erase`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
@@ -150,16 +150,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.done("erase.run", &done, |out| write_run(&done, out))?;
             Ok(if done.status == "final" { Exit::DONE } else { Exit::INCOMPLETE })
         }
-        Verb::Verify { certificate, device } => {
-            let repository = context.open()?;
-            let file = find(&repository, certificate).map_err(Failure::from)?;
-            let keys = certifiers(&repository).map_err(Failure::from)?;
-            let (store, device) = (Some(repository.place.store.clone()), device.clone());
-            let options = CheckOptions { file, store, device };
-            let seen: Checked = check(&options, &keys).map_err(Failure::from)?;
-            context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
-            Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
-        }
+        Verb::Verify { certificate, device } => look_again(context, certificate, device.as_deref()),
         Verb::List => {
             let repository = context.open()?;
             let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
@@ -187,6 +178,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
     }
+}
+
+fn look_again(context: &Context, certificate: &str, device: Option<&Path>) -> Outcome {
+    let repository = context.open()?;
+    let file = find(&repository, certificate).map_err(Failure::from)?;
+    let keys = certifiers(&repository).map_err(Failure::from)?;
+    let store = Some(repository.place.store.clone());
+    let options = CheckOptions { file, store, device: device.map(Path::to_path_buf) };
+    let seen: Checked = check(&options, &keys).map_err(Failure::from)?;
+    context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
+    Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
 }
 
 fn make_plan(verb: &Verb, context: &Context) -> Outcome {
