@@ -70,6 +70,11 @@ fn has_strace() -> bool {
 
 /// Kills the story's command at every call, and gives how many kills there were.
 fn tell(story: &Story) -> usize {
+    tell_by(story, 1)
+}
+
+/// Kills the story's command at every so manieth call.
+fn tell_by(story: &Story, every: usize) -> usize {
     let home = tempfile::tempdir().expect("a temporary directory");
     let home = home.path();
     must(&format!("mkdir plain && cd plain && {}", story.before), home);
@@ -78,7 +83,7 @@ fn tell(story: &Story) -> usize {
     let expected = must(story.end, &home.join("expected"));
     let mut kills = 0;
     for call in CALLS {
-        let stride = if *call == "openat" { STRIDE } else { 1 };
+        let stride = if *call == "openat" { STRIDE * every } else { every };
         for number in (1..).step_by(stride) {
             if !kill_once(story, home, call, number, &expected) {
                 break;
@@ -166,6 +171,32 @@ fn gc_survives_a_kill_at_every_call() {
             stem du --json | grep -o 'logical_bytes.*stored_bytes'",
     };
     let kills = tell(&story);
+    assert!(kills > 10, "only {kills} kills");
+}
+
+/// `STEM_KILLS=all` tries every call; otherwise every sixth, since each takes a second.
+#[test]
+fn erase_run_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let before = format!(
+        "{BEFORE} && export HOME=$PWD && stem key generate > /dev/null \
+         && (seq 5 20000; python3 -c 'for n in range(999): print(n ** 9)') > d/doomed.txt \
+         && stem add -q d && stem commit -q -m doomed && stem tag v1 > /dev/null \
+         && stem rm -q d/doomed.txt && stem commit -q -m gone \
+         && stem erase plan --path d/doomed.txt --reason x --json | grep -o '\"plan\":\"[0-9a-f]*' \
+         | cut -d'\"' -f4 > .plan"
+    );
+    let story = Story {
+        before: before.leak(),
+        killed: "env HOME=$PWD stem erase run -q $(cat .plan)",
+        end: "stem log --json --all; stem ls v1 -r --json; stem cat v1:d/numbers.txt | cksum; \
+            HOME=$PWD stem erase verify $(cat .plan); stem gc -q --yes --grace 0s; stem fsck --read-data; \
+            stem du --json | grep -o 'logical_bytes.*stored_bytes'",
+    };
+    let all = std::env::var("STEM_KILLS").is_ok_and(|word| word == "all");
+    let kills = tell_by(&story, if all { 1 } else { 6 });
     assert!(kills > 10, "only {kills} kills");
 }
 

@@ -1,9 +1,9 @@
 //! The catalogue's own check of itself.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::error::failed;
-use super::{Catalogue, RecordDigest, RecordFilter, RecordRow, Result, sql};
+use super::{Catalogue, Error, RecordDigest, RecordFilter, RecordRow, Result, sql};
 
 /// So many records are in memory at once, unless one entry has more.
 const PAGE: u64 = 4096;
@@ -93,5 +93,42 @@ fn difference(wanted: Option<&RecordDigest>, found: &RecordDigest) -> (u64, Stri
     match wanted {
         Some(wanted) if wanted.place() <= found.place() => (wanted.number, TAKEN_OUT.to_owned()),
         _ => (found.number, "the catalogue has a record of it that it does not have".to_owned()),
+    }
+}
+
+impl Catalogue {
+    /// Writes the database anew without free pages, and cuts the log off, so that nothing is left
+    /// of rows that were deleted or changed. The space of the database is needed once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if others have the catalogue open and do not let go.
+    pub fn compact(&self) -> Result<()> {
+        self.run(async |connection| {
+            // A copy of the database in a temporary file would have to be cleaned as well.
+            run_one(connection, "PRAGMA temp_store = MEMORY").await?;
+            cut_log(connection).await?;
+            run_one(connection, "VACUUM").await?;
+            cut_log(connection).await
+        })
+    }
+}
+
+async fn run_one(connection: &mut SqliteConnection, text: &'static str) -> Result<()> {
+    sqlx::raw_sql(text).execute(connection).await.map_err(failed("write the database anew"))?;
+    Ok(())
+}
+
+async fn cut_log(connection: &mut SqliteConnection) -> Result<()> {
+    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("cut off the log"))?;
+    match busy {
+        0 => Ok(()),
+        _ => {
+            let source = sqlx::Error::Protocol("another program reads the log".into());
+            Err(Error::Busy { source })
+        }
     }
 }

@@ -45,6 +45,8 @@ pub use platform::unsafe_file_system;
 pub use presence::PresenceRow;
 pub use query::{Answer, QueryLimits};
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
-pub use records::{ConsumerRow, Found, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow};
+pub use records::{
+    ConsumerRow, Found, MadeFrom, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow,
+};
 pub use roots::{PackRow, Root, SessionView};
 pub use versions::VersionRow;

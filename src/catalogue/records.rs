@@ -1,5 +1,7 @@
 //! Reading what was recorded later.
 
+use sqlx::SqliteConnection;
+
 use super::error::failed;
 use super::read::{moment, optional, parsed, signed, unsigned, word};
 use super::{Catalogue, Error, Result, sql};
@@ -38,6 +40,9 @@ pub struct RecordRow {
     /// What it says.
     pub record: Record,
 }
+
+/// Who was made from which version.
+pub type MadeFrom<T> = Vec<(T, VersionId)>;
 
 #[derive(sqlx::FromRow)]
 struct Tuple {
@@ -430,6 +435,29 @@ impl Catalogue {
             }
         }
         Ok(found)
+    }
+
+    /// What was made from versions: consumers by name, and other versions, each with what it used.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn all_made_from(&self) -> Result<(MadeFrom<String>, MadeFrom<VersionId>)> {
+        let pairs = async |connection: &mut SqliteConnection, text: &'static str| {
+            let rows: Vec<(String, String)> = sqlx::query_as(text)
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read what was made from versions"))?;
+            Ok::<_, Error>(rows)
+        };
+        let (uses, derived) = self.snapshot(async |connection| {
+            let uses = pairs(connection, sql::records::ALL_USES).await?;
+            Ok((uses, pairs(connection, sql::records::DERIVED).await?))
+        })?;
+        let id = |text: &str| parsed("derivation.from_version", text);
+        let uses = uses.into_iter().map(|(name, used)| Ok((name, id(&used)?)));
+        let derived = derived.into_iter().map(|(version, used)| Ok((id(&version)?, id(&used)?)));
+        Ok((uses.collect::<Result<_>>()?, derived.collect::<Result<_>>()?))
     }
 
     /// Every version that a consumer has used.

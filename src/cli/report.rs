@@ -1,5 +1,7 @@
 //! Errors as the user reads them: what, why, what to do, and the exit code.
 
+#![allow(clippy::too_many_lines, reason = "a match has an arm for each error there is")]
+
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
@@ -247,6 +249,16 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
             tell_kept(error)
         }
+        E::BadPlan(_)
+        | E::NoPlan(_)
+        | E::OutOfDate(_)
+        | E::NotApproved { .. }
+        | E::Blocked(_)
+        | E::Everything { .. }
+        | E::NoSpace { .. }
+        | E::Incomplete(_)
+        | E::NoCertificate(_)
+        | E::NotEntitled(_) => tell_erase(error),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
     }
 }
@@ -303,6 +315,35 @@ fn tell_kept(error: &ops::Error) -> Told {
             "held",
             "`stem hold list` shows why; `stem hold release ID --reason …` ends a hold",
         ),
+    }
+}
+
+/// Of erasures.
+fn tell_erase(error: &ops::Error) -> Told {
+    use ops::Error as E;
+    match error {
+        E::BadPlan(_) => told(Exit::NOT_APPROVED, "bad_plan", "make a new one: `stem erase plan`"),
+        E::NoPlan(_) => told(Exit::NOT_FOUND, "no_plan", "`stem erase list` lists them"),
+        E::OutOfDate(_) => {
+            told(Exit::NOT_APPROVED, "out_of_date", "make a new one: `stem erase plan`")
+        }
+        E::NotApproved { .. } => {
+            told(Exit::NOT_APPROVED, "not_approved", "`stem erase approve` signs it")
+        }
+        E::Blocked(_) => told(Exit::HELD, "held", "release the hold, or classify it otherwise"),
+        E::Everything { .. } => {
+            told(Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
+        }
+        E::NoSpace { .. } => told(Exit::NO_SPACE, "no_space", "free some space, then do it again"),
+        E::Incomplete(_) => told(
+            Exit::INCOMPLETE,
+            "incomplete",
+            "see to these places, then `stem erase run` the same plan again",
+        ),
+        E::NoCertificate(_) => {
+            told(Exit::NOT_FOUND, "no_certificate", "`stem erase list` lists them")
+        }
+        _ => told(Exit::NOT_ALLOWED, "not_entitled", ""),
     }
 }
 

@@ -6,6 +6,7 @@
 //! a decoder panic, or allocate more than a small multiple of the input.
 
 mod bytes;
+pub mod canonical;
 pub mod document;
 mod error;
 pub mod frame;

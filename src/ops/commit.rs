@@ -103,12 +103,8 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     let subject = subject(repository);
     let provenance = provenance(repository, options, operation.as_ref());
     let mut done = repository.transact("commit", &subject, Some(&message), |session| {
-        let taken = if options.all {
-            let looking = Looking { tracked_only: true, ..Looking::default() };
-            Some(stage(session, &looking)?)
-        } else {
-            None
-        };
+        let looking = Looking { tracked_only: true, ..Looking::default() };
+        let taken = if options.all { Some(stage(session, &looking)?) } else { None };
         let manifest = taken.as_ref().map_or(repository.state().staged, |taken| taken.manifest);
         let head = repository.head()?;
         let parents: Vec<_> = head.into_iter().chain(second_parent(operation.as_ref())).collect();

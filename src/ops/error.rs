@@ -148,6 +148,49 @@ pub enum Error {
     /// Content must be kept longer than it may be kept.
     #[error("{0}")]
     Retention(String),
+    /// Bytes that are no plan, or not this repository's.
+    #[error("this is not a plan that can be carried out here: {0}")]
+    BadPlan(String),
+    /// No plan of that name.
+    #[error("there is no plan `{}`", .0.escape_debug())]
+    NoPlan(String),
+    /// Something that the plan is about has changed.
+    #[error("the plan is out of date: {0}")]
+    OutOfDate(String),
+    /// Not enough keys have approved a plan.
+    #[error("the plan needs {needed} approvals and has {found}")]
+    NotApproved {
+        /// So many.
+        needed: u64,
+        /// So many different keys that may.
+        found: u64,
+    },
+    /// Something forbids the deletion.
+    #[error("it must not be erased: {}", .0.join("; "))]
+    Blocked(Vec<String>),
+    /// A selection means everything.
+    #[error("this would erase every file of dataset `{dataset}`")]
+    Everything {
+        /// The dataset.
+        dataset: crate::model::DatasetName,
+    },
+    /// There is no room to write packs anew.
+    #[error("{needed} bytes are needed for the time being, and {free} are free")]
+    NoSpace {
+        /// So many.
+        needed: u64,
+        /// So many.
+        free: u64,
+    },
+    /// The content was looked for and found.
+    #[error("the erasure is not complete: {}", .0.join("; "))]
+    Incomplete(Vec<String>),
+    /// No certificate of that name.
+    #[error("there is no certificate `{}`", .0.escape_debug())]
+    NoCertificate(String),
+    /// A key may not do what it was asked to.
+    #[error("{0}")]
+    NotEntitled(String),
     /// What was asked for makes no sense as things stand.
     #[error("{0}")]
     Refused(String),

@@ -5,8 +5,8 @@
 //! Invariant: an operation either ends in one change of the catalogue or leaves it as it was.
 
 pub mod add;
-mod ask;
 pub mod archive;
+mod ask;
 pub mod audit;
 pub mod bisect;
 pub mod card;
@@ -20,6 +20,7 @@ pub mod contains;
 pub mod diff;
 pub mod doctor;
 pub mod du;
+pub mod erase;
 mod error;
 pub mod export;
 pub mod fsck;
@@ -45,8 +46,8 @@ pub mod refs;
 pub mod remove;
 pub mod reset;
 pub mod restore;
-pub mod review;
 pub mod retention;
+pub mod review;
 pub mod rollback;
 pub mod run;
 pub mod show;

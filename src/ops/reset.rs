@@ -62,20 +62,11 @@ pub fn reset(
     let from = repository.head()?;
     if from != Some(version) {
         super::state::refuse_frozen(repository)?;
-    }
-    let mut done = Reset {
-        branch: branch(repository),
-        from,
-        version,
-        depth,
-        written: 0,
-        removed: 0,
-        absent: Vec::new(),
-        dry_run,
-    };
-    if from != Some(version) {
         ask_here(repository, action(depth), Coming::There(version), dry_run)?;
     }
+    let (written, removed, absent) = (0, 0, Vec::new());
+    let branch = branch(repository);
+    let mut done = Reset { branch, from, version, depth, written, removed, absent, dry_run };
     let journey = match depth {
         Depth::Hard => Some(hard(repository, &target, force)?),
         Depth::Soft | Depth::Mixed => None,
@@ -104,7 +95,7 @@ pub fn reset(
         (Some(journey), Some(updated)) => {
             journey.keep_index(repository, updated);
             (done.written, done.removed) = (updated.written, updated.removed);
-            done.absent.clone_from(&updated.absent);
+            done.absent = super::travel::absent_in(repository, &target)?;
         }
         // The files stay, so what was known of them is of other content now.
         _ if old_staged != repository.state().staged => {

@@ -8,7 +8,7 @@ use super::add::{is_in, scope};
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
-use crate::model::{FileRef, ManifestId, RepoPath};
+use crate::model::{Entry, FileRef, ManifestId, RepoPath};
 use crate::repo::{self, Absent, Looking, Repository, Transaction, Updated, survey};
 use crate::worktree::Record;
 
@@ -64,10 +64,10 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
     done.staged = to_stage.iter().map(|change| change.path.clone()).collect();
     let mut files = Vec::new();
     if options.worktree || !options.staged {
+        done.absent = absent_of(repository, &source, &scope)?;
         files = file_changes(repository, &staged, &source, &scope)?;
     }
     done.restored = files.iter().map(|change| change.path.clone()).collect();
-    refuse_all_absent(repository, &files)?;
     let journey = Journey::by(repository, files)?;
     if options.dry_run {
         if !options.force {
@@ -76,7 +76,6 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
         return Ok(done);
     }
     let mut updated = journey.go(repository, options.force)?;
-    done.absent = std::mem::take(&mut updated.absent);
     done.restored.retain(|path| !done.absent.iter().any(|absent| absent.path == *path));
     repository.transact("restore", repository.dataset().as_str(), None, |session| {
         let mut state = repository.state();
@@ -90,15 +89,27 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
     Ok(done)
 }
 
-/// Fails if not one of the files can be given out.
-fn refuse_all_absent(repository: &Repository, files: &[Change]) -> Result<()> {
-    if repository.overlay().is_empty() || files.is_empty() {
-        return Ok(());
+/// What of the scope cannot be given out. Fails if nothing else was asked for.
+fn absent_of(
+    repository: &Repository,
+    source: &ManifestId,
+    scope: &[Vec<u8>],
+) -> Result<Vec<Absent>> {
+    let mut absent = super::travel::absent_in(repository, source)?;
+    absent.retain(|one| is_in(&one.path, scope));
+    if absent.is_empty() {
+        return Ok(absent);
     }
-    let absence = |change: &Change| repository.absence(&change.path, &change.new?);
-    let absent: Vec<Absent> = files.iter().filter_map(absence).collect();
-    let all = absent.len() == files.len();
-    if all { Err(repo::Error::AllAbsent { absent }.into()) } else { Ok(()) }
+    let nodes = repository.nodes();
+    let mut files = 0;
+    for entry in manifest::list(&nodes, source, b"")? {
+        let entry: Entry = entry?;
+        files += usize::from(is_in(&entry.path, scope));
+    }
+    if files == absent.len() {
+        return Err(repo::Error::AllAbsent { absent }.into());
+    }
+    Ok(absent)
 }
 
 fn source(repository: &Repository, options: &RestoreOptions) -> Result<ManifestId> {

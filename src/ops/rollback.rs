@@ -44,12 +44,7 @@ pub fn rollback(
     dry_run: bool,
 ) -> Result<Rollback> {
     repository.catalogue.refuse_frozen(repository.dataset())?;
-    if why.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
-    if let Some(operation) = Operation::of(repository)? {
-        return Err(Error::UnderWay { doing: operation.doing.as_str() });
-    }
+    refuse(repository, why)?;
     let dataset = repository.dataset().clone();
     let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
@@ -91,7 +86,7 @@ pub fn rollback(
     })?;
     if let (Some(journey), Some(updated)) = (&journey, &updated) {
         journey.keep_index(repository, updated);
-        done.absent.clone_from(&updated.absent);
+        done.absent = super::travel::absent_in(repository, &target)?;
     }
     upkeep(repository);
     done.version = Some(version);
@@ -122,4 +117,15 @@ fn record_beside(
         changes.push(signature::of_version(repository, &signer, &id)?);
     }
     Ok((Transaction { changes, versions: vec![(id, version)], state: None }, id))
+}
+
+/// Fails without words, and while something is under way.
+fn refuse(repository: &Repository, why: &str) -> Result<()> {
+    if why.trim().is_empty() {
+        return Err(Error::EmptyMessage);
+    }
+    match Operation::of(repository)? {
+        Some(operation) => Err(Error::UnderWay { doing: operation.doing.as_str() }),
+        None => Ok(()),
+    }
 }

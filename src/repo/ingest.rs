@@ -276,6 +276,7 @@ fn push(session: &Session<'_>, recipe: &mut RecipeBuilder, chunk: ChunkRef) -> R
 
 fn finish_recipe(session: &Session<'_>, recipe: RecipeBuilder, file: FileId) -> Result<()> {
     let finished = recipe.finish()?;
+    session.stored(&file);
     for (id, bytes) in &finished.parts {
         session.put_meta(&Key::recipe_part(*id), bytes)?;
     }

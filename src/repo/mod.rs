@@ -22,6 +22,7 @@ mod maintain;
 mod marks;
 mod nodes;
 mod open;
+pub mod papers;
 pub mod parallel;
 mod pin;
 mod place;
@@ -57,6 +58,7 @@ pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;
 pub use nodes::Nodes;
 pub use open::{Environment, Repository};
+pub use papers::{Ground, Papers};
 pub use pin::{Pin, PinError};
 pub use place::Place;
 pub use presence::{Absent, Overlay};
@@ -70,6 +72,8 @@ pub use sha256::sha256;
 pub use surroundings::{
     Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
 };
-pub use survey::{Look, Looking, Modified, Survey, files_below, hash_file, look, survey};
+pub use survey::{
+    Look, Looking, Modified, Survey, files_below, hash_file, hash_stream, look, survey,
+};
 pub use trace::{Fault, Traced, Tracer};
 pub use update::{Updated, check, update};

@@ -48,6 +48,14 @@ impl Overlay {
         self.files.iter()
     }
 
+    /// The same, and these files as well.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = (FileId, Presence)>) -> Self {
+        let mut files = self.files.clone();
+        files.extend(more);
+        Self { files, banned_sizes: self.banned_sizes.clone() }
+    }
+
     /// What is given out for `file`: itself, or a redacted copy of it.
     ///
     /// # Errors

@@ -125,13 +125,13 @@ impl Reach {
         repository: &Repository,
         file: &FileRef,
     ) -> Result<()> {
-        // A key of its own marks the file as done; one chunk is marked by itself.
-        if file.size == 0 || !self.note(twice, &Key::recipe(&file.file)) {
-            return Ok(());
-        }
         let Ok(given) = repository.delivered(file) else { return Ok(()) };
         if given.file != file.file {
             return self.add_file(twice, repository, &given);
+        }
+        // A key of its own marks the file as done; one chunk is marked by itself.
+        if file.size == 0 || !self.note(twice, &Key::recipe(&file.file)) {
+            return Ok(());
         }
         let list = ChunkList::of(repository, file)?;
         for part in list.stored_parts() {

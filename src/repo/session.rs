@@ -11,7 +11,7 @@ use crate::catalogue::{self, Change, Changeset, WorktreeState};
 use crate::format::frame::Key;
 use crate::format::pack::PackKind;
 use crate::format::{manifest, version};
-use crate::model::{Entry, FileRef, ManifestId, RepoPath, Version, VersionId};
+use crate::model::{Entry, FileId, FileRef, ManifestId, Presence, RepoPath, Version, VersionId};
 use crate::store::{Packer, Put, WriteSession};
 
 /// How often a session that a collector has fenced off begins again.
@@ -29,6 +29,8 @@ pub struct Session<'a> {
     new_bytes: AtomicU64,
     new_chunks: AtomicU64,
     reused_bytes: AtomicU64,
+    /// Content that was archived, or whose erasure was lifted, and that is taken in again.
+    returned: Mutex<Vec<(FileId, Presence)>>,
 }
 
 /// Encoded nodes by id.
@@ -63,6 +65,7 @@ impl<'a> Session<'a> {
             new_bytes,
             new_chunks,
             reused_bytes,
+            returned: Mutex::default(),
         })
     }
 
@@ -196,6 +199,27 @@ impl<'a> Session<'a> {
         (read(&self.new_bytes), read(&self.new_chunks), read(&self.reused_bytes))
     }
 
+    /// Notes that a file was stored whole: if it was not present, it is from now on.
+    pub(super) fn stored(&self, file: &FileId) {
+        let overlay = self.repository.overlay();
+        if let Some(presence) = overlay.get(file) {
+            let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+            if !returned.iter().any(|(known, _)| known == file) {
+                returned.push((*file, presence.clone()));
+            }
+        }
+    }
+
+    fn returned(&self) -> Vec<Change> {
+        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        let back = |(file, old): (FileId, Presence)| Change::PresenceChanged {
+            file,
+            old: Some(old),
+            new: None,
+        };
+        returned.drain(..).map(back).collect()
+    }
+
     fn finish(self) -> Result<Vec<crate::store::PackInfo>> {
         self.meta.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
         Ok(self.inner.finish()?)
@@ -223,7 +247,8 @@ impl Repository {
         for attempt in 1.. {
             let epoch = self.refresh()?;
             let session = Session::begin(self, epoch)?;
-            let done = body(&session).and_then(|(transaction, value)| {
+            let done = body(&session).and_then(|(mut transaction, value)| {
+                transaction.changes.extend(session.returned());
                 let gated = self.gate(action, subject, &transaction)?;
                 Ok((transaction, gated, value, session.finish()?))
             });

@@ -259,6 +259,17 @@ pub fn hash_file(
     Ok((before, FileId::from_bytes(*hasher.finalize().as_bytes())))
 }
 
+/// The id of everything that `stream` gives, read piece by piece.
+///
+/// # Errors
+///
+/// As reading fails.
+pub fn hash_stream(stream: &mut impl std::io::Read) -> std::io::Result<FileId> {
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(stream, &mut hasher)?;
+    Ok(FileId::from_bytes(*hasher.finalize().as_bytes()))
+}
+
 impl Repository {
     /// The worktree's stat data, in agreement with what is staged: where the file is missing,
     /// damaged or of another listing, it is mended.

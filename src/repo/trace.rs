@@ -51,6 +51,8 @@ pub struct Tracer<'a> {
     chunks: AtomicU64,
     erased: AtomicU64,
     overlay: std::sync::Arc<super::Overlay>,
+    /// What was met and is gone by design.
+    gone: Marks,
 }
 
 /// A node to visit, and what the node above says of it.
@@ -79,7 +81,19 @@ impl<'a> Tracer<'a> {
         let (nodes, files, chunks, erased) = (zero(), zero(), zero(), zero());
         let (look_up, present) = (false, None);
         let overlay = repository.overlay();
-        Self { repository, marks, look_up, present, fault, nodes, files, chunks, erased, overlay }
+        Self {
+            repository,
+            marks,
+            look_up,
+            present,
+            fault,
+            nodes,
+            files,
+            chunks,
+            erased,
+            overlay,
+            gone: Marks::default(),
+        }
     }
 
     /// Looks up every chunk as well.
@@ -92,6 +106,12 @@ impl<'a> Tracer<'a> {
     #[must_use]
     pub fn with_chunks_in(self, present: &'a Marks) -> Self {
         Self { look_up: true, present: Some(present), ..self }
+    }
+
+    /// Follows as if `overlay` said what is gone.
+    #[must_use]
+    pub fn with_overlay(self, overlay: super::Overlay) -> Self {
+        Self { overlay: std::sync::Arc::new(overlay), ..self }
     }
 
     /// Follows listings.
@@ -195,10 +215,14 @@ impl<'a> Tracer<'a> {
     fn file(&self, path: &[u8], file: &FileRef) -> Result<()> {
         // A key of its own marks the file as done; its chunk is marked by itself.
         let recipe = Key::recipe(&file.file);
-        if file.size == 0 || !self.marks.add(&recipe) {
+        if file.size == 0 {
             return Ok(());
         }
         if let Some(presence) = self.overlay.get(&file.file) {
+            // Not among the marks: nothing of it is needed, its recipe neither.
+            if !self.gone.add(&recipe) {
+                return Ok(());
+            }
             self.erased.fetch_add(1, Relaxed);
             return match presence {
                 Presence::Replaced { by, by_size, .. } => {
@@ -206,6 +230,9 @@ impl<'a> Tracer<'a> {
                 }
                 Presence::Erased { .. } | Presence::Archived { .. } => Ok(()),
             };
+        }
+        if !self.marks.add(&recipe) {
+            return Ok(());
         }
         self.files.fetch_add(1, Relaxed);
         let wrong = |key, error| (self.fault)(Fault { key, path: Some(path.to_vec()), error });

@@ -10,6 +10,7 @@
 //! matters in them here is what they refuse; `docs/format.md`, "Keys and signatures", describes them.
 
 pub mod checkpoint;
+pub mod commitment;
 pub mod dsse;
 mod error;
 mod key;

@@ -96,6 +96,14 @@ pub(in crate::catalogue) const NEWEST_NUMBER: &str =
 pub(in crate::catalogue) const MADE_FROM: &str =
     "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
 
+/// Who has used what.
+pub(in crate::catalogue) const ALL_USES: &str =
+    "SELECT DISTINCT consumer, version FROM consumer_use ORDER BY consumer, version";
+
+/// What was made from what.
+pub(in crate::catalogue) const DERIVED: &str =
+    "SELECT DISTINCT version, from_version FROM derivation ORDER BY version, from_version";
+
 /// The versions that a consumer has used.
 pub(in crate::catalogue) const USED: &str = "SELECT DISTINCT version FROM consumer_use";
 

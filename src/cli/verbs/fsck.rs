@@ -68,6 +68,9 @@ fn show(seen: &Fsck, out: &mut dyn Write) -> io::Result<()> {
     if checked.bytes > 0 {
         write!(out, ", {} read", size(checked.bytes))?;
     }
+    if seen.erased > 0 {
+        write!(out, ", {} gone by design", count(seen.erased, "file"))?;
+    }
     let wrong = (seen.damaged.len() + seen.missing.len()) as u64;
     match seen.ok {
         true => writeln!(out, ": all is well"),

@@ -1,0 +1,293 @@
+//! `stem erase`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use stemmata::model::{DatasetName, FileId};
+use stemmata::ops::erase::{
+    CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
+    certifiers, check, document, find, lift, list, plan, run as carry_out, show,
+};
+use stemmata::repo::Repository;
+
+use super::certificate::verdict;
+use crate::cli::args::DryRun;
+use crate::cli::text::{count, duration, moment, size};
+use crate::cli::{Context, Exit, Failure, Outcome};
+
+/// Erase files from every version, and prove it
+///
+/// A plan says what goes and who is concerned; whoever may approves it; `run` carries out exactly
+/// that plan, looks whether everything is gone, and writes a signed certificate. Versions keep their
+/// ids. Erasing cannot be undone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Say what an erasure would do
+    Plan {
+        /// Every content that was ever at this path, or at paths of this pattern, from the top
+        #[arg(long = "path", value_name = "PATTERN", required_unless_present = "files")]
+        paths: Vec<String>,
+        /// This content, wherever it is
+        #[arg(long = "file", value_name = "ID")]
+        files: Vec<FileId>,
+        /// Look for paths in this dataset only
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<DatasetName>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// By what law or contract
+        #[arg(long, value_name = "TEXT")]
+        basis: Option<String>,
+        /// Whose request it answers
+        #[arg(long, value_name = "REF")]
+        request: Option<String>,
+        /// By how many keys it must be approved, if not by more (`erase.approvals`)
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        approvals: u64,
+        /// If everything is meant: the name of the dataset
+        #[arg(long, value_name = "NAME")]
+        yes_all: Option<String>,
+        /// Write the plan here as well
+        #[arg(short, long, value_name = "PLAN")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// Show a plan, and what stands in its way now
+    Show {
+        /// The plan's id, the beginning of it, or its file
+        #[arg(value_name = "PLAN")]
+        plan: String,
+    },
+    /// Sign a plan
+    Approve {
+        /// The plan's id, the beginning of it, or its file
+        #[arg(value_name = "PLAN")]
+        plan: String,
+        /// The key to sign with
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// For how long the approval counts
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+        valid: u64,
+    },
+    /// Carry out a plan, or go on with it
+    Run {
+        /// The plan's id, the beginning of it, or its file
+        #[arg(value_name = "PLAN")]
+        plan: String,
+        /// The key to sign the certificate with
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// Look through this block device too
+        #[arg(long, value_name = "PATH")]
+        device: Option<PathBuf>,
+    },
+    /// Look again for what was erased
+    Verify {
+        /// A certificate, or the id of its plan
+        #[arg(value_name = "CERT")]
+        certificate: String,
+        /// Look through this block device too
+        #[arg(long, value_name = "PATH")]
+        device: Option<PathBuf>,
+    },
+    /// List plans and erasures
+    List,
+    /// Allow that erased content is added again
+    Lift {
+        /// A certificate's id, or that of a file
+        #[arg(value_name = "CERT")]
+        what: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// A custodian's key
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+}
+
+#[derive(Serialize)]
+struct Erasures {
+    erasures: Vec<Listed>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    match &args.verb {
+        Verb::Plan { .. } => make_plan(&args.verb, context),
+        Verb::Show { plan } => {
+            let repository = context.open()?;
+            let seen = show(&repository, plan).map_err(Failure::from)?;
+            context.show("erase.show", &seen, |out| write_plan(&seen, out))?;
+            Ok(Exit::DONE)
+        }
+        Verb::Approve { plan, key, valid } => {
+            let repository = context.open_to_write(false)?;
+            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
+            context.done("erase.approve", &done, |out| {
+                let (by, key, until) = (&done.by, &done.key, moment(done.approval.expires));
+                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", done.plan)
+            })?;
+            Ok(Exit::DONE)
+        }
+        Verb::Run { plan, key, device } => {
+            let repository =
+                Repository::open_to_collect(&context.directory, context.environment()?)?;
+            let (plan, key, device) = (plan.clone(), key.clone(), device.clone());
+            let done = carry_out(&repository, &RunOptions { plan, key, device });
+            let done = done.map_err(Failure::from)?;
+            context.done("erase.run", &done, |out| write_run(&done, out))?;
+            Ok(if done.status == "final" { Exit::DONE } else { Exit::INCOMPLETE })
+        }
+        Verb::Verify { certificate, device } => look_again(context, certificate, device.as_deref()),
+        Verb::List => {
+            let repository = context.open()?;
+            let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
+            context.show("erase.list", &seen, |out| {
+                seen.erasures.iter().try_for_each(|one| {
+                    let (files, when) = (count(one.files, "file"), moment(one.time));
+                    writeln!(
+                        out,
+                        "{:.16}  {:<9} {files}, {when}: {}",
+                        one.plan, one.state, one.reason
+                    )
+                })
+            })?;
+            Ok(Exit::DONE)
+        }
+        Verb::Lift { what, reason, key, dry_run } => {
+            let repository = context.open_to_write(dry_run.dry_run)?;
+            let done = lift(&repository, what, reason, key.as_deref(), dry_run.dry_run);
+            let done = done.map_err(Failure::from)?;
+            context.done("erase.lift", &done, |out| {
+                let verb = if done.dry_run { "Would allow" } else { "Allowed" };
+                let files = count(done.files.len() as u64, "file");
+                writeln!(out, "{verb} that {files} may be added again (key {})", done.key)
+            })?;
+            Ok(Exit::DONE)
+        }
+    }
+}
+
+fn look_again(context: &Context, certificate: &str, device: Option<&Path>) -> Outcome {
+    let repository = context.open()?;
+    let file = find(&repository, certificate).map_err(Failure::from)?;
+    let keys = certifiers(&repository).map_err(Failure::from)?;
+    let store = Some(repository.place.store.clone());
+    let options = CheckOptions { file, store, device: device.map(Path::to_path_buf) };
+    let seen: Checked = check(&options, &keys).map_err(Failure::from)?;
+    context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
+    Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
+}
+
+fn make_plan(verb: &Verb, context: &Context) -> Outcome {
+    let Verb::Plan {
+        paths,
+        files,
+        dataset,
+        reason,
+        basis,
+        request,
+        approvals,
+        yes_all,
+        output,
+        dry_run,
+    } = verb
+    else {
+        return Ok(Exit::USAGE);
+    };
+    let repository = context.open_to_write(dry_run.dry_run)?;
+    let (paths, files, dataset) = (paths.clone(), files.clone(), dataset.clone());
+    let options = PlanOptions {
+        selector: Selector { paths, files, dataset },
+        reason: reason.clone(),
+        basis: basis.clone(),
+        request: request.clone(),
+        approvals: *approvals,
+        yes_all: yes_all.clone(),
+        dry_run: dry_run.dry_run,
+    };
+    let seen = plan(&repository, &options).map_err(Failure::from)?;
+    if let Some(output) = output.as_ref().filter(|_| !dry_run.dry_run) {
+        let path = context.directory.join(output);
+        let bytes = document(&repository, &seen.id).map_err(Failure::from)?;
+        let written = stemmata::repo::papers::write_durably(&path, &bytes);
+        written.map_err(|source| stemmata::repo::Error::Io { path, source })?;
+    }
+    context.show("erase.plan", &seen, |out| write_plan(&seen, out))?;
+    Ok(Exit::DONE)
+}
+
+/// So much of a list is shown to a person.
+const SHOWN: usize = 10;
+
+fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
+    let found = seen.plan.found();
+    writeln!(out, "plan {}", seen.id)?;
+    writeln!(out, "  because    {}", seen.plan.reason)?;
+    let content = size(found.bytes.content);
+    writeln!(out, "  erases     {} ({content})", count(found.targets.len() as u64, "file"))?;
+    for target in found.targets.iter().take(SHOWN) {
+        let paths = target.paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let paths = if paths.is_empty() { "in no version".to_owned() } else { paths };
+        writeln!(out, "             {:.12}  {paths}", target.file.to_hex())?;
+    }
+    if found.targets.len() > SHOWN {
+        writeln!(out, "             and {} more", found.targets.len() - SHOWN)?;
+    }
+    let (versions, branches, tags) = (
+        count(found.versions.len() as u64, "version"),
+        found.branches.len(),
+        count(found.tags.len() as u64, "tag"),
+    );
+    let branches = if branches == 1 { "1 branch".into() } else { format!("{branches} branches") };
+    writeln!(out, "  concerns   {versions}, {branches}, {tags}; all ids stay")?;
+    let (exclusive, shared) = (count(found.chunks.exclusive, "chunk"), found.chunks.shared);
+    writeln!(out, "  frees      {} in {exclusive}", size(found.bytes.freed))?;
+    if shared > 0 {
+        let kept = size(found.bytes.kept_shared);
+        writeln!(
+            out,
+            "  keeps      {} ({kept}) that other files have too:",
+            count(shared, "chunk")
+        )?;
+        for one in found.chunks.sharers.iter().take(SHOWN) {
+            writeln!(out, "             {} ({})", one.path, count(one.chunks, "chunk"))?;
+        }
+    }
+    let packs = seen.plan.packs;
+    let dropped = count(packs.drop, "pack");
+    writeln!(out, "  removes    {dropped}, and writes {} anew", packs.rewrite)?;
+    for one in found.downstream.iter().take(SHOWN) {
+        writeln!(out, "  made of it {} {:.40}", one.kind, one.name)?;
+    }
+    match seen.plan.approvals {
+        0 => {}
+        some => writeln!(out, "  approvals  {some} needed")?,
+    }
+    for why in &seen.blocked_by {
+        writeln!(out, "  blocked by {why}")?;
+    }
+    Ok(())
+}
+
+fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let erased = done.erased;
+    let (files, chunks) = (count(erased.files, "file"), count(erased.chunks, "chunk"));
+    writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?;
+    writeln!(out, "Looked again, and found nothing of it")?;
+    writeln!(out, "Certificate ({}): {}", done.status, done.certificate)?;
+    writeln!(out, "Not proven:")?;
+    done.not_proven.iter().try_for_each(|what| writeln!(out, "  {what}"))
+}

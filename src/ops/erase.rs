@@ -1,0 +1,34 @@
+//! Erasing files from every version, and proving it: plan, approve, run, verify, certify.
+//!
+//! Here: what goes, in which order, what is looked for afterwards, and what is signed.
+//! Not here: what readers are told of content that is gone (`repo::presence`).
+//! Invariant: content is withdrawn in one change before a byte of it is deleted; whatever a retained
+//! version needs is never deleted; a certificate lists only what was looked for and found absent.
+
+mod approve;
+mod canary;
+mod certificate;
+mod check;
+mod doomed;
+mod job;
+mod list;
+mod page;
+mod plan;
+mod residue;
+mod run;
+mod select;
+mod statement;
+mod verify;
+
+pub use approve::{Approval, Approved, approve};
+pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
+pub use list::{Lifted, Listed, document, lift, list, show};
+pub use page::{html, page};
+pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
+pub use run::{Erased, Run, RunOptions, run};
+pub use statement::{Predicate, Statement};
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    super::add::in_one_line(error)
+}

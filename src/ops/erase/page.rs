@@ -1,0 +1,106 @@
+//! A certificate on one page, as text and as HTML.
+
+use std::fmt::Write as _;
+
+use super::statement::{Predicate, Statement};
+
+/// The rows of the page: a heading, or a name and what it is.
+fn rows(statement: &Statement) -> Vec<(String, String)> {
+    let one = &statement.predicate;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+    row("number", format!("{} ({})", one.number, one.status));
+    row("certificate", one.plan.clone());
+    row("issued", one.issued.to_string());
+    row("store", one.store.clone());
+    row("reason", one.reason.clone());
+    row("legal basis", one.basis.clone().unwrap_or_else(|| "none given".into()));
+    row("request", one.request.clone().unwrap_or_else(|| "none given".into()));
+    row("requested by", one.requester.name.clone());
+    for approver in &one.approvers {
+        row("approved by", approver.name.clone());
+    }
+    row("carried out by", one.executor.name.clone());
+    amounts(one, &mut row);
+    for holder in &one.holders {
+        let level = holder.level.as_deref().unwrap_or("nothing");
+        row(&holder.kind, format!("{}: {level} ({})", holder.place, holder.method));
+    }
+    for what in &one.not_proven {
+        row("not proven", what.clone());
+    }
+    let tool = &one.tool;
+    row("made by", format!("{} {}", tool.name, tool.version));
+    row("journal", format!("entry {}, {}", one.journal.number, one.journal.hash));
+    rows
+}
+
+fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
+    let (counts, tests) = (&one.counts, &one.tests);
+    row("files erased", counts.files.to_string());
+    row("versions touched", format!("{}; their ids stay valid", one.versions.len()));
+    row("chunks deleted", format!("{} ({} bytes)", counts.chunks_exclusive, counts.bytes.freed));
+    row("chunks kept", format!("{}, content of other files too", counts.chunks_shared));
+    for phase in &one.phases {
+        row(&phase.name, format!("{} to {}", phase.start, phase.end));
+    }
+    row("read back", format!("{} frames, {} bytes", tests.frames_read, tests.bytes_read));
+    row("windows looked for", format!("{}, found {}", tests.canary_windows, tests.canary_hits));
+    row("adding again", format!("refused for {} files", tests.readd_refused));
+    row(
+        "versions read",
+        format!("{} with {} files", tests.retained_versions, tests.retained_files),
+    );
+    for residue in &one.residue {
+        row("residue", format!("{}: {}; found {}", residue.kind, residue.action, residue.found));
+    }
+}
+
+/// A certificate as text.
+pub fn page(statement: &Statement) -> String {
+    let mut text = String::from("CERTIFICATE OF ERASURE\n\n");
+    for (name, value) in rows(statement) {
+        let value: String = value.chars().flat_map(shown).collect();
+        let _ = writeln!(text, "{name:<19} {value}");
+    }
+    text
+}
+
+/// Control characters as escapes, so that nothing in a certificate moves the cursor.
+fn shown(character: char) -> Vec<char> {
+    match character.is_control() {
+        true => character.escape_default().collect(),
+        false => vec![character],
+    }
+}
+
+/// A certificate as a page of HTML that needs nothing else.
+pub fn html(statement: &Statement) -> String {
+    let mut text = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <title>Certificate of erasure</title>\n<style>body{font:15px/1.5 system-ui,sans-serif;\
+         max-width:52rem;margin:3rem auto;padding:0 1rem}th{text-align:left;vertical-align:top;\
+         padding-right:1.5rem;white-space:nowrap;font-weight:600}td{overflow-wrap:anywhere}\
+         tr:nth-child(even){background:#f6f6f6}</style></head>\n<body><h1>Certificate of erasure</h1>\n<table>\n",
+    );
+    for (name, value) in rows(statement) {
+        let _ = writeln!(text, "<tr><th>{}</th><td>{}</td></tr>", escape(&name), escape(&value));
+    }
+    text.push_str("</table></body></html>\n");
+    text
+}
+
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}

@@ -1,0 +1,571 @@
+//! Plans: what an erasure would do, as a document that is approved and carried out by its id.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::doomed::Doomed;
+use super::select::{Scope, Selected, select};
+use crate::catalogue::{Change, RecordFilter};
+use crate::format::canonical;
+use crate::model::{
+    ChunkId, Class, DatasetName, FileId, Record, RecordKind, RepoPath, Time, VersionId,
+};
+use crate::ops::classify::{Rules, survey_of};
+use crate::ops::{Error, Result, hold};
+use crate::repo::{self, Ground, Hold, Repository, Transaction};
+
+/// What a plan calls itself.
+pub(super) const SCHEMA: &str = "stem.erase-plan/1";
+/// Where plans lie in the store.
+pub(super) const PLANS: &str = "plans";
+const WHAT: &str = "plan";
+
+/// What shall be erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// Patterns over paths, from the top.
+    pub paths: Vec<String>,
+    /// Contents.
+    pub files: Vec<FileId>,
+    /// Where the patterns count; everywhere if not given.
+    pub dataset: Option<DatasetName>,
+}
+
+/// What is asked of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// What shall be erased.
+    pub selector: Selector,
+    /// Why.
+    pub reason: String,
+    /// By what law or contract.
+    pub basis: Option<String>,
+    /// Whose request it answers.
+    pub request: Option<String>,
+    /// By how many keys it must be approved.
+    pub approvals: u64,
+    /// The name of the dataset, typed because everything in it goes.
+    pub yes_all: Option<String>,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// A file that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its content.
+    pub file: FileId,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Some of the paths that it has, or had, anywhere.
+    pub paths: Vec<String>,
+}
+
+/// A version that lists files that go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TouchedVersion {
+    /// The version.
+    pub version: VersionId,
+    /// How many paths of it.
+    pub files: u64,
+}
+
+/// A branch or tag that leads to a touched version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedRef {
+    /// Its dataset.
+    pub dataset: DatasetName,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub version: VersionId,
+}
+
+/// A worktree that has files that go staged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagedIn {
+    /// Its id.
+    pub worktree: String,
+    /// Where it lies.
+    pub path: String,
+    /// How many paths.
+    pub files: u64,
+}
+
+/// A file that stays and has chunks of files that go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sharer {
+    /// Its content.
+    pub file: FileId,
+    /// A path of it.
+    pub path: String,
+    /// How many chunks.
+    pub chunks: u64,
+}
+
+/// Chunks of files that go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunks {
+    /// Those that nothing else needs.
+    pub exclusive: u64,
+    /// Those that other files have as well; they stay, as content of these.
+    pub shared: u64,
+    /// Some of these files.
+    pub sharers: Vec<Sharer>,
+}
+
+/// Bytes of an erasure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bytes {
+    /// By so much the packs get smaller.
+    pub freed: u64,
+    /// What shared chunks take up in packs.
+    pub kept_shared: u64,
+    /// The lengths of the files, uncompressed.
+    pub content: u64,
+}
+
+/// Packs that an erasure concerns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packs {
+    /// Those that go.
+    pub drop: u64,
+    /// Those that are written again without what goes.
+    pub rewrite: u64,
+    /// Bytes that writing them takes until the old ones are gone.
+    pub scratch_bytes: u64,
+}
+
+/// Somebody who has, or may have, the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// `store`, `worktree` or `archive`.
+    pub kind: String,
+    /// Where.
+    pub place: String,
+    /// What can be proven there, in words.
+    pub provable: String,
+}
+
+/// A consumer or dataset that was made from touched versions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Downstream {
+    /// `consumer` or `version`.
+    pub kind: String,
+    /// Its name, or its id.
+    pub name: String,
+    /// The touched version that it used.
+    pub used: VersionId,
+}
+
+/// The entry of the journal that a plan was made after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsOf {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What is found in the repository. A run finds it again, and must find the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
+    /// The files that go, by content.
+    pub targets: Vec<Target>,
+    /// The versions that list them.
+    pub versions: Vec<TouchedVersion>,
+    /// The branches that lead there.
+    pub branches: Vec<NamedRef>,
+    /// The tags that lead there.
+    pub tags: Vec<NamedRef>,
+    /// The worktrees that have them staged.
+    pub staged: Vec<StagedIn>,
+    /// Their chunks.
+    pub chunks: Chunks,
+    /// One hash over all objects that go and all that are shared.
+    pub objects: String,
+    /// Their bytes.
+    pub bytes: Bytes,
+    /// Who was made from what goes.
+    pub downstream: Vec<Downstream>,
+}
+
+/// A plan. Its id is the hash of its canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The store: the hash of the first entry of its journal.
+    pub store: String,
+    /// The journal when the plan was made.
+    pub journal: AsOf,
+    /// When.
+    pub time: Time,
+    /// By whom: `Name <mail>`.
+    pub requester: String,
+    /// Why.
+    pub reason: String,
+    /// By what law or contract.
+    pub basis: Option<String>,
+    /// Whose request it answers.
+    pub request: Option<String>,
+    /// What was selected.
+    pub selector: Selector,
+    /// What that means.
+    pub found: Findings,
+    /// The packs that it concerns now; upkeep may change that without changing the plan's meaning.
+    pub packs: Packs,
+    /// Where rests of it may lie, and what is done there.
+    pub residue: Vec<super::residue::Planned>,
+    /// Who has it.
+    pub holders: Vec<Holder>,
+    /// By how many keys it must be approved before it is run.
+    pub approvals: u64,
+}
+
+/// A plan with its id, and what stands in its way.
+#[derive(Debug, Serialize)]
+pub struct Planned {
+    /// The plan's id.
+    #[serde(rename = "plan")]
+    pub id: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub plan: PlanView,
+    /// The holds on what goes.
+    pub holds: Vec<Hold>,
+    /// Everything that forbids to run it now.
+    pub blocked_by: Vec<String>,
+    /// Where it was written.
+    pub path: Option<String>,
+}
+
+/// A plan as it is answered: what was found stands beside the rest.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanView {
+    #[serde(flatten)]
+    found: Findings,
+    /// Who was made from what goes.
+    pub consumers: Vec<String>,
+    journal: u64,
+    time: Time,
+    requester: String,
+    /// Why.
+    pub reason: String,
+    basis: Option<String>,
+    request: Option<String>,
+    selector: Selector,
+    /// The packs that it concerns.
+    pub packs: Packs,
+    residue: Vec<super::residue::Planned>,
+    holders: Vec<Holder>,
+    /// By how many keys it must be approved.
+    pub approvals: u64,
+}
+
+impl PlanView {
+    /// What was found.
+    pub fn found(&self) -> &Findings {
+        &self.found
+    }
+}
+
+impl Plan {
+    /// The canonical bytes, whose hash is the id.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be said in JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(canonical::encode(self)?)
+    }
+
+    /// Reads a plan, strictly.
+    ///
+    /// # Errors
+    ///
+    /// For anything but what [`Plan::to_bytes`] writes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let plan: Self =
+            canonical::decode(WHAT, bytes).map_err(|error| Error::BadPlan(super::chain(&error)))?;
+        if plan.schema != SCHEMA {
+            return Err(Error::BadPlan(format!("it is a `{}`", plan.schema.escape_debug())));
+        }
+        Ok(plan)
+    }
+
+    /// The plan as it is answered.
+    pub fn view(&self) -> PlanView {
+        let mut consumers: Vec<String> = self
+            .found
+            .downstream
+            .iter()
+            .filter(|one| one.kind == "consumer")
+            .map(|one| one.name.clone())
+            .collect();
+        consumers.dedup();
+        PlanView {
+            found: self.found.clone(),
+            consumers,
+            journal: self.journal.number,
+            time: self.time,
+            requester: self.requester.clone(),
+            reason: self.reason.clone(),
+            basis: self.basis.clone(),
+            request: self.request.clone(),
+            selector: self.selector.clone(),
+            packs: self.packs,
+            residue: self.residue.clone(),
+            holders: self.holders.clone(),
+            approvals: self.approvals,
+        }
+    }
+}
+
+/// The hash that names a document.
+pub(super) fn id_of(bytes: &[u8]) -> String {
+    ChunkId::of(bytes).to_hex()
+}
+
+/// The store's name in plans and certificates: the hash of the journal's first entry.
+pub(super) fn store_id(repository: &Repository) -> Result<String> {
+    let first = repository.catalogue.journal(1, 1, 1)?;
+    Ok(first.first().map(|entry| entry.hash.clone()).unwrap_or_default())
+}
+
+/// Makes a plan. It changes nothing but that the plan itself is kept.
+///
+/// # Errors
+///
+/// [`Error::NoMatch`] if it selects nothing; [`Error::Everything`] if it selects everything and that
+/// was not said; the store's.
+pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
+    if options.reason.trim().is_empty() {
+        return Err(Error::EmptyMessage);
+    }
+    let scope = Scope::of(repository)?;
+    let selected = select(repository, &scope, &options.selector)?;
+    refuse_everything(repository, options, &selected)?;
+    let doomed = Doomed::of(repository, &scope, &selected)?;
+    let packs = doomed.pack_counts();
+    let found = findings(repository, selected, &doomed)?;
+    let head = repository.catalogue.journal(scope.journal, scope.journal, 1)?;
+    let hash = head.first().map(|entry| entry.hash.clone()).unwrap_or_default();
+    let set = repository.config.settings.get("erase.approvals");
+    let set = set.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let plan = Plan {
+        schema: SCHEMA.into(),
+        store: store_id(repository)?,
+        journal: AsOf { number: scope.journal, hash },
+        time: repository.now(),
+        requester: repository.author()?.to_string(),
+        reason: options.reason.trim().to_owned(),
+        basis: options.basis.clone(),
+        request: options.request.clone(),
+        selector: options.selector.clone(),
+        found,
+        packs,
+        residue: super::residue::planned(),
+        holders: holders(repository)?,
+        approvals: options.approvals.max(set),
+    };
+    let bytes = plan.to_bytes()?;
+    let id = id_of(&bytes);
+    let mut path = None;
+    if !options.dry_run {
+        let written = repository.papers(PLANS).write(&format!("{id}.json"), &bytes)?;
+        path = Some(written.display().to_string());
+        record(repository, &id, "made", &plan.reason)?;
+    }
+    let (holds, blocked_by) = blocked(repository, &plan)?;
+    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path })
+}
+
+/// Notes in the journal what became of a plan.
+fn record(repository: &Repository, id: &str, what: &str, reason: &str) -> Result<()> {
+    let mut record = Record::new(RecordKind::Plan);
+    record.name = Some(what.to_owned());
+    record.text = Some(reason.to_owned());
+    record.body.insert("plan".into(), id.into());
+    let changes = vec![Change::Recorded { record }];
+    let transaction = Transaction { changes, ..Transaction::default() };
+    repository.change(&format!("erase-{what}"), &id[..16], Some(reason), transaction)?;
+    Ok(())
+}
+
+fn refuse_everything(
+    repository: &Repository,
+    options: &PlanOptions,
+    selected: &Selected,
+) -> Result<()> {
+    if !selected.everything {
+        return Ok(());
+    }
+    let name = options.selector.dataset.as_ref().unwrap_or(repository.dataset());
+    match &options.yes_all {
+        Some(typed) if typed == name.as_str() => Ok(()),
+        _ => Err(Error::Everything { dataset: name.clone() }),
+    }
+}
+
+/// What a selection means in the repository as it is.
+pub(super) fn findings(
+    repository: &Repository,
+    selected: Selected,
+    doomed: &Doomed,
+) -> Result<Findings> {
+    let versions: BTreeSet<VersionId> =
+        selected.versions.iter().map(|touched| touched.version).collect();
+    Ok(Findings {
+        downstream: downstream(repository, &versions)?,
+        targets: selected.targets,
+        versions: selected.versions,
+        branches: selected.branches,
+        tags: selected.tags,
+        staged: selected.staged,
+        chunks: doomed.chunks.clone(),
+        objects: doomed.fingerprint(),
+        bytes: doomed.bytes,
+    })
+}
+
+fn downstream(repository: &Repository, versions: &BTreeSet<VersionId>) -> Result<Vec<Downstream>> {
+    let (uses, derived) = repository.catalogue.all_made_from()?;
+    let mut found = BTreeSet::new();
+    for (name, used) in uses.into_iter().filter(|(_, used)| versions.contains(used)) {
+        found.insert(Downstream { kind: "consumer".into(), name, used });
+    }
+    for (version, used) in derived.into_iter().filter(|(_, used)| versions.contains(used)) {
+        found.insert(Downstream { kind: "version".into(), name: version.to_hex(), used });
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn holders(repository: &Repository) -> Result<Vec<Holder>> {
+    let level = |ground: &Ground| match ground.overwrites {
+        true => format!("absent, and overwritten in place ({})", ground.kind),
+        false => format!("absent ({}: old blocks cannot be overwritten)", ground.kind),
+    };
+    let store = &repository.place.store;
+    let mut holders = vec![Holder {
+        kind: "store".into(),
+        place: store.display().to_string(),
+        provable: level(&Ground::of(store)),
+    }];
+    for row in repository.catalogue.worktrees()? {
+        let path = std::path::Path::new(&row.state.path);
+        let provable = match path.is_dir() {
+            true => level(&Ground::of(path)),
+            false => "nothing: it is not there".to_owned(),
+        };
+        holders.push(Holder { kind: "worktree".into(), place: row.state.path, provable });
+    }
+    let filter = RecordFilter { kind: Some(RecordKind::Archive), ..RecordFilter::default() };
+    for row in repository.catalogue.records(&filter)? {
+        let place = row.record.text.or(row.record.name).unwrap_or_default();
+        let provable = "nothing: it is out of reach".to_owned();
+        let holder = Holder { kind: "archive".into(), place, provable };
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+    }
+    Ok(holders)
+}
+
+/// The holds on what goes, and everything that forbids that it goes.
+pub(super) fn blocked(repository: &Repository, plan: &Plan) -> Result<(Vec<Hold>, Vec<String>)> {
+    let holds = held(repository, plan)?;
+    let mut blocked: Vec<String> = holds
+        .iter()
+        .map(|hold| format!("hold {} ({}): {}", hold.id, hold.case, hold.reason))
+        .collect();
+    let targets: BTreeSet<FileId> = plan.found.targets.iter().map(|target| target.file).collect();
+    let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
+    let now = repository.now();
+    for dataset in repository.catalogue.datasets()? {
+        let rules = Rules::of(repository, &dataset.name)?;
+        if rules.all().is_empty() {
+            continue;
+        }
+        let reach = repository.reach_of(&dataset.name)?;
+        let mine: Vec<VersionId> =
+            versions.iter().copied().filter(|id| reach.contains(id)).collect();
+        survey_of(repository, &rules, &mine, |version, path, file, judged| {
+            if !targets.contains(&file.file) {
+                return;
+            }
+            let place =
+                format!("{}@{:.12}:{}", dataset.name, version.to_hex(), RepoPath::show_bytes(path));
+            if judged.keep_until.is_some_and(|until| until > now) {
+                blocked.push(format!(
+                    "{place} must be kept until {}",
+                    judged.keep_until.unwrap_or(now)
+                ));
+            } else if judged.class == Class::Core && !archived(repository, version) {
+                blocked.push(format!("{place} is core, and no verified archive has it"));
+            }
+        })?;
+    }
+    blocked.sort();
+    blocked.dedup();
+    Ok((holds, blocked))
+}
+
+/// Whether an archive with the version was made and read back.
+fn archived(repository: &Repository, version: &VersionId) -> bool {
+    let filter = RecordFilter {
+        kind: Some(RecordKind::Archive),
+        version: Some(*version),
+        ..RecordFilter::default()
+    };
+    let verified = |name: &Option<String>| name.as_deref() == Some("verified");
+    let rows = repository.catalogue.records(&filter);
+    rows.is_ok_and(|rows| rows.iter().any(|row| verified(&row.record.name)))
+}
+
+/// The holds on any place of what goes.
+fn held(repository: &Repository, plan: &Plan) -> Result<Vec<Hold>> {
+    if repository.holds()?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
+    let mut doomed = Vec::new();
+    for target in &plan.found.targets {
+        // Not all paths are known where there are many: then any of them may be held.
+        let known = target.paths.len() < super::select::MOST_PATHS;
+        for version in &versions {
+            if !known {
+                let (version, file) = (Some(*version), Some(target.file));
+                doomed.push(repo::Doomed { version, file, ..repo::Doomed::default() });
+                continue;
+            }
+            for path in &target.paths {
+                doomed.push(repo::Doomed {
+                    dataset: None,
+                    version: Some(*version),
+                    path: Some(path.as_bytes()),
+                    file: Some(target.file),
+                });
+            }
+        }
+        if versions.is_empty() || target.paths.is_empty() {
+            doomed.push(repo::Doomed { file: Some(target.file), ..repo::Doomed::default() });
+        }
+    }
+    hold::blocking(repository, &doomed)
+}

@@ -1,0 +1,454 @@
+//! Carrying out a plan: freeze, rewrite, scrub, verify, certify.
+//!
+//! Every step can be stopped anywhere and done again: the journal says what is decided, the packs
+//! say what is left to do.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::approve::approvals;
+use super::canary::Canaries;
+use super::certificate::{self, Certified};
+use super::doomed::{AffectedPack, Doomed, needed};
+use super::job::Job;
+use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
+use super::residue::scrub;
+use super::select::{Scope, select};
+use super::verify::{Evidence, Sought, Witness};
+use crate::catalogue::{self, Change, Changeset, RecordFilter};
+use crate::format::frame::Key;
+use crate::format::kind::Kind;
+use crate::model::{FileId, PackName, Presence, Record, RecordKind};
+use crate::ops::{Error, Result};
+use crate::repo::{self, Repository, free_space, pack_record, parallel};
+use crate::sign::commitment::Salt;
+use crate::store::PackInfo;
+
+/// How often a step is done again because somebody has changed something meanwhile.
+const TRIES: u32 = 100;
+/// What else may have to be written.
+const SPARE_BYTES: u64 = 1 << 20;
+
+/// So much was erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// Files.
+    pub files: u64,
+    /// Records inside of files.
+    pub records: u64,
+    /// Chunks that are gone.
+    pub chunks: u64,
+    /// By so many bytes the packs are smaller.
+    pub bytes: u64,
+}
+
+/// A plan that was carried out.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    /// The plan's id, which is the certificate's too.
+    pub plan: String,
+    /// Where the certificate lies.
+    pub certificate: String,
+    /// `final`, or `pending` while somebody who has the content was not asked.
+    pub status: String,
+    /// What is gone.
+    pub erased: Erased,
+    /// What could not be looked at.
+    pub not_proven: Vec<String>,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The plan: its id, the beginning of it, or a file.
+    pub plan: String,
+    /// The key that signs the certificate.
+    pub key: Option<String>,
+    /// A block device to look through.
+    pub device: Option<std::path::PathBuf>,
+}
+
+/// Carries out a plan, or goes on with it.
+///
+/// # Errors
+///
+/// [`Error::OutOfDate`], [`Error::NotApproved`], [`Error::Blocked`], [`Error::NoSpace`]: nothing has
+/// changed then. [`Error::Incomplete`] if rests were found: the same call goes on.
+pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
+    let (id, plan) = load(repository, &options.plan)?;
+    // Before anything changes: without a key there would be no certificate.
+    let signer = repository.signer(options.key.as_deref())?;
+    certificate::may_certify(repository, &signer)?;
+    let runner = Runner { repository, id: &id, plan: &plan };
+    let mut job = match runner.is_frozen() {
+        true => Job::load(repository, &id)?
+            .ok_or_else(|| Error::BadPlan("what its run had kept is gone".into()))?,
+        false => runner.freeze()?,
+    };
+    let start = repository.now();
+    runner.rewrite(&job.keys())?;
+    job.note("rewrite", start, repository.now());
+    let start = repository.now();
+    scrub(repository, &plan, &mut job)?;
+    repository.catalogue.compact()?;
+    job.note("scrub", start, repository.now());
+    job.save(repository)?;
+    let start = repository.now();
+    let evidence = witness(repository, &plan, &job, options.device.clone())?;
+    if !evidence.found.is_empty() {
+        return Err(Error::Incomplete(evidence.found));
+    }
+    job.note("verify", start, repository.now());
+    job.save(repository)?;
+    let erased = runner.erased(&job)?;
+    let certified = certificate::certify(repository, &signer, &plan, &job, &evidence, erased)?;
+    let Certified { path, status, not_proven } = certified;
+    let certificate = path.display().to_string();
+    Ok(Run { plan: id, certificate, status, erased, not_proven })
+}
+
+/// Finds a plan by its id, the beginning of it, or its file.
+///
+/// # Errors
+///
+/// [`Error::NoPlan`]; [`Error::BadPlan`] for one that was changed, or is another repository's.
+pub(super) fn load(repository: &Repository, text: &str) -> Result<(String, Plan)> {
+    let papers = repository.papers(PLANS);
+    let names = papers.names()?;
+    let is_id = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut fits = names
+        .iter()
+        .filter_map(|name| name.strip_suffix(".json"))
+        .filter(|name| is_id && name.starts_with(text));
+    let bytes = match (fits.next(), fits.next()) {
+        (Some(id), None) => papers.read(&format!("{id}.json"))?,
+        (Some(_), Some(_)) => {
+            return Err(Error::NoPlan(format!("{text} (several begin like that)")));
+        }
+        (None, _) => match repo::papers::read_file(text.as_ref()) {
+            Ok(bytes) => Some(bytes),
+            Err(repo::Error::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let bytes = bytes.ok_or_else(|| Error::NoPlan(text.to_owned()))?;
+    let (id, plan) = (id_of(&bytes), Plan::from_bytes(&bytes)?);
+    if plan.store != store_id(repository)? {
+        return Err(Error::BadPlan("it is of another repository".into()));
+    }
+    let known = papers.read(&format!("{id}.json"))?;
+    if known.as_ref() != Some(&bytes) {
+        return Err(Error::BadPlan("it was not made here, or was changed since".into()));
+    }
+    Ok((id, plan))
+}
+
+/// Looks for what a plan has erased, by another way than it was erased by.
+pub(super) fn witness(
+    repository: &Repository,
+    plan: &Plan,
+    job: &Job,
+    device: Option<std::path::PathBuf>,
+) -> Result<Evidence> {
+    repository.refresh()?;
+    let worktrees = repository.catalogue.worktrees()?;
+    let witness = Witness {
+        store: repository.place.store.clone(),
+        worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
+        versions: repository.catalogue.all_version_ids()?,
+        listings: worktrees.iter().map(|row| row.state.staged).collect(),
+        gone: gone(repository.catalogue.presence()?),
+        device,
+    };
+    let files = plan.found.targets.iter().map(|target| target.file).collect();
+    let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
+    let mut evidence = witness.look(&sought)?;
+    for target in &plan.found.targets {
+        match repository.admit(&target.file) {
+            Err(repo::Error::Erased { .. }) => evidence.readd_refused += 1,
+            _ => evidence.found.push(format!("file {} could be added again", target.file)),
+        }
+    }
+    Ok(evidence)
+}
+
+/// What is not present, by file.
+pub(super) fn gone(rows: Vec<catalogue::PresenceRow>) -> HashMap<FileId, Presence> {
+    rows.into_iter().map(|row| (row.file, row.presence)).collect()
+}
+
+struct Runner<'a> {
+    repository: &'a Repository,
+    id: &'a str,
+    plan: &'a Plan,
+}
+
+impl Runner<'_> {
+    fn is_frozen(&self) -> bool {
+        let overlay = self.repository.overlay();
+        self.plan.found.targets.iter().all(|target| {
+            overlay.get(&target.file).and_then(Presence::certificate) == Some(self.id)
+        })
+    }
+
+    /// Checks everything, keeps what the run needs, and marks the files as erased: from here on
+    /// nobody reads them, relies on their chunks, or adds them again.
+    fn freeze(&self) -> Result<Job> {
+        let start = self.repository.now();
+        for _ in 0..TRIES {
+            let scope = Scope::of(self.repository)?;
+            let epoch = self.repository.catalogue.root()?.epoch;
+            let selected = select(self.repository, &scope, &self.plan.selector)?;
+            let doomed = Doomed::of(self.repository, &scope, &selected)?;
+            self.compare(&findings(self.repository, selected, &doomed)?)?;
+            self.gates()?;
+            self.room(&doomed)?;
+            let mut job = self.prepare(&doomed)?;
+            job.note("freeze", start, self.repository.now());
+            job.save(self.repository)?;
+            match self.mark(&scope, epoch, &doomed) {
+                Ok(()) => {
+                    self.repository.refresh()?;
+                    return Ok(job);
+                }
+                Err(error) if is_lost_race(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(busy())
+    }
+
+    /// What is there must be what the plan says.
+    fn compare(&self, now: &super::plan::Findings) -> Result<()> {
+        let then = &self.plan.found;
+        let what = if now.targets != then.targets {
+            "it selects other files now"
+        } else if now.versions != then.versions {
+            "other versions list these files now"
+        } else if now.branches != then.branches || now.tags != then.tags {
+            "a branch or tag that leads to these files has moved"
+        } else if now.staged != then.staged {
+            "what worktrees have staged of these files has changed"
+        } else if now.objects != then.objects || now.chunks != then.chunks {
+            "other files have come to share chunks with these, or have ceased to"
+        } else if now.downstream != then.downstream {
+            "something else was made from these files since"
+        } else if now.bytes != then.bytes {
+            "the packs hold it in another form now"
+        } else {
+            return Ok(());
+        };
+        Err(Error::OutOfDate(what.into()))
+    }
+
+    fn gates(&self) -> Result<()> {
+        let (_, why) = blocked(self.repository, self.plan)?;
+        if !why.is_empty() {
+            return Err(Error::Blocked(why));
+        }
+        let found =
+            approvals(self.repository, self.id, self.plan, self.repository.now())?.len() as u64;
+        if found < self.plan.approvals {
+            return Err(Error::NotApproved { needed: self.plan.approvals, found });
+        }
+        Ok(())
+    }
+
+    fn room(&self, doomed: &Doomed) -> Result<()> {
+        let path = &self.repository.place.store;
+        let at = |source| repo::Error::Io { path: path.clone(), source };
+        let free = free_space(path).map_err(at)?;
+        let database = self.repository.place.catalogue().metadata().map_or(0, |meta| meta.len());
+        let needed = doomed.pack_counts().scratch_bytes + 2 * database + SPARE_BYTES;
+        if free < needed { Err(Error::NoSpace { needed, free }) } else { Ok(()) }
+    }
+
+    /// Takes windows of what goes, without those that stand in what stays.
+    fn prepare(&self, doomed: &Doomed) -> Result<Job> {
+        let salt = Salt::random()?;
+        let mut canaries = Canaries::new(&salt);
+        let mut unwatched = 0;
+        let mut reader = self.repository.store.reader()?;
+        let mut bytes = Vec::new();
+        for key in doomed.keys.iter().filter(|key| key.kind == Kind::Chunk) {
+            reader.read(key, None, &mut bytes)?;
+            unwatched += u64::from(!canaries.sample(&bytes));
+        }
+        let common = std::sync::Mutex::new(HashSet::new());
+        let packs = self.repository.store.packs();
+        parallel::each(
+            self.repository.threads(),
+            &packs,
+            || Ok(()),
+            |(), pack| {
+                let mut scan = self.repository.store.scan(pack.name)?;
+                while let Some(frame) = scan.next_frame()? {
+                    let stays =
+                        frame.id.is_none_or(|id| !doomed.keys.contains(&Key::new(frame.kind, id)));
+                    if stays && frame.kind == Kind::Chunk {
+                        let found = canaries.find(frame.bytes);
+                        common
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .extend(found);
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        let common = common.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        canaries.remove(&common.into_iter().collect::<Vec<_>>());
+        let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
+        job.unwatched = unwatched;
+        Ok(job)
+    }
+
+    /// One change: the files are erased, and the packs that hold them are not relied on any more.
+    fn mark(&self, scope: &Scope, epoch: u64, doomed: &Doomed) -> Result<()> {
+        let erased = |target: &super::plan::Target| Change::PresenceChanged {
+            file: target.file,
+            old: None,
+            new: Some(Presence::Erased { size: target.size, certificate: self.id.to_owned() }),
+        };
+        let mut changes: Vec<Change> = self.plan.found.targets.iter().map(erased).collect();
+        let live = doomed.packs.iter().filter(|pack| pack.live).map(|pack| pack.info.name);
+        let (packs, epoch) = (live.collect(), epoch + 1);
+        changes.push(Change::PacksCondemned { packs, epoch });
+        changes.push(Change::Fenced { epoch });
+        changes.push(self.recorded("frozen", serde_json::Map::new()));
+        self.apply("erase-freeze", Some(scope.journal), changes)
+    }
+
+    fn recorded(&self, what: &str, mut body: serde_json::Map<String, serde_json::Value>) -> Change {
+        let mut record = Record::new(RecordKind::Plan);
+        record.name = Some(what.to_owned());
+        body.insert("plan".into(), self.id.into());
+        record.body = body;
+        Change::Recorded { record }
+    }
+
+    fn apply(&self, action: &str, after: Option<u64>, changes: Vec<Change>) -> Result<()> {
+        let (actor, now) = (self.repository.author()?, self.repository.now());
+        let mut changeset = Changeset::new(&actor, now, action, &self.id[..16]);
+        changeset.after = after;
+        changeset.changes = changes;
+        self.repository.catalogue.apply(&changeset)?;
+        Ok(())
+    }
+
+    /// Writes packs anew without what goes, until no pack has any of it.
+    fn rewrite(&self, keys: &HashSet<Key>) -> Result<()> {
+        for _ in 0..TRIES {
+            let epoch = self.repository.refresh()?;
+            let scope = Scope::of(self.repository)?;
+            let overlay = self.repository.overlay();
+            let needed = needed(self.repository, &scope, &overlay)?;
+            let doomed = Doomed::again(self.repository, keys, &needed)?;
+            if doomed.packs.is_empty() {
+                return Ok(());
+            }
+            let live: Vec<PackName> =
+                doomed.packs.iter().filter(|pack| pack.live).map(|pack| pack.info.name).collect();
+            let done = match live.is_empty() {
+                // A collector has spared them since, or merged them.
+                false => self.apply(
+                    "erase-condemn",
+                    Some(scope.journal),
+                    vec![
+                        Change::PacksCondemned { packs: live, epoch: epoch + 1 },
+                        Change::Fenced { epoch: epoch + 1 },
+                    ],
+                ),
+                true => self.exchange(&scope, epoch, &doomed),
+            };
+            match done {
+                Err(error) if is_lost_race(&error) => {}
+                done => done?,
+            }
+        }
+        Err(busy())
+    }
+
+    /// Copies what stays, and buries the old packs in the same change that adds the new ones.
+    fn exchange(&self, scope: &Scope, epoch: u64, doomed: &Doomed) -> Result<()> {
+        let affected = doomed.by_name();
+        let rows = self.repository.catalogue.packs(catalogue::PackState::Condemned)?;
+        let mut buried: BTreeMap<u64, Vec<PackName>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| affected.contains_key(&row.pack.name)) {
+            buried.entry(row.condemned_epoch.unwrap_or(0)).or_default().push(row.pack.name);
+        }
+        let keep = |key: &Key| !doomed.keys.contains(key);
+        let mut made: Vec<PackInfo> = Vec::new();
+        for AffectedPack { info, whole, .. } in &doomed.packs {
+            if !whole {
+                let one = std::slice::from_ref(info);
+                made.extend(self.repository.store.merge(one, &keep, epoch, None)?);
+            }
+        }
+        let sum = |packs: &mut dyn Iterator<Item = &PackInfo>| -> u64 {
+            packs.map(|pack| pack.bytes).sum()
+        };
+        let before = sum(&mut doomed.packs.iter().map(|pack| &pack.info));
+        let counts = doomed.pack_counts();
+        let mut body = serde_json::Map::new();
+        body.insert("freed".into(), (before - sum(&mut made.iter())).into());
+        body.insert("dropped".into(), counts.drop.into());
+        body.insert("rewritten".into(), counts.rewrite.into());
+        body.insert("chunks".into(), doomed.chunks.exclusive.into());
+        // Fenced once more: whoever has read what goes now must look again.
+        let mut changes = vec![
+            Change::PacksCondemned { packs: Vec::new(), epoch: epoch + 1 },
+            Change::Fenced { epoch: epoch + 1 },
+        ];
+        if !made.is_empty() {
+            changes.push(Change::PacksAdded { packs: made.iter().map(pack_record).collect() });
+        }
+        for (epoch, packs) in buried {
+            changes.push(Change::PacksTombstoned { packs, epoch });
+        }
+        changes.push(self.recorded("rewritten", body));
+        let done = self.apply("erase-rewrite", Some(scope.journal), changes);
+        if done.as_ref().is_err_and(is_lost_race) {
+            for pack in made {
+                self.repository.store.remove_pack(pack.name)?;
+            }
+        }
+        done
+    }
+
+    /// What the journal says was erased.
+    fn erased(&self, job: &Job) -> Result<Erased> {
+        let mut erased =
+            Erased { files: self.plan.found.targets.len() as u64, ..Erased::default() };
+        let filter = RecordFilter { kind: Some(RecordKind::Plan), ..RecordFilter::default() };
+        for row in self.repository.catalogue.records(&filter)? {
+            let body = &row.record.body;
+            let mine = body.get("plan").and_then(|plan| plan.as_str()) == Some(self.id);
+            if mine && row.record.name.as_deref() == Some("rewritten") {
+                let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
+                erased.bytes += number("freed").unwrap_or(0);
+                erased.chunks += number("chunks").unwrap_or(0);
+            }
+        }
+        let most = job.keys().iter().filter(|key| key.kind == Kind::Chunk).count() as u64;
+        erased.chunks = erased.chunks.min(most);
+        Ok(erased)
+    }
+}
+
+fn is_lost_race(error: &Error) -> bool {
+    matches!(error, Error::Repo(repo::Error::Catalogue(error)) if error.is_lost_race())
+}
+
+fn busy() -> Error {
+    Error::Repo(repo::Error::Catalogue(catalogue::Error::Moved {
+        what: "the journal".into(),
+        expected: "the same".into(),
+        found: "others at work".into(),
+    }))
+}

@@ -1,0 +1,294 @@
+//! Which files an erasure is about, and everything that lists them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::plan::{NamedRef, Selector, StagedIn, Target, TouchedVersion};
+use crate::catalogue::VersionRow;
+use crate::format::frame::Key;
+use crate::format::manifest::{Node, NodeSource};
+use crate::format::recipe::decode_recipe;
+use crate::git::Pattern;
+use crate::model::{
+    DatasetName, FileId, FileRef, ManifestId, Mode, RefKind, RepoPath, Time, VersionId,
+};
+use crate::ops::{Error, Result};
+use crate::repo::{self, Nodes, Repository};
+
+/// So many paths are named for each file.
+pub(super) const MOST_PATHS: usize = 20;
+
+/// Everything that a repository lists, looked at for an erasure.
+pub(super) struct Scope {
+    /// The journal's last entry before anything was read.
+    pub(super) journal: u64,
+    pub(super) rows: Vec<VersionRow>,
+    /// Listings that must be readable.
+    pub(super) listings: Vec<ManifestId>,
+    /// Listings that were staged or spoken of once, as far as they are there.
+    pub(super) hoped_for: Vec<ManifestId>,
+}
+
+/// What was selected, and who lists it.
+#[derive(Default)]
+pub(super) struct Selected {
+    pub(super) files: BTreeMap<FileId, FileRef>,
+    pub(super) targets: Vec<Target>,
+    pub(super) versions: Vec<TouchedVersion>,
+    pub(super) branches: Vec<NamedRef>,
+    pub(super) tags: Vec<NamedRef>,
+    pub(super) staged: Vec<StagedIn>,
+    /// Whether nothing else is left in what was looked at.
+    pub(super) everything: bool,
+}
+
+impl Scope {
+    pub(super) fn of(repository: &Repository) -> Result<Self> {
+        let since = Time::from_unix(0).ok();
+        let retained = repository.retained(since)?;
+        let rows = repository.catalogue.all_versions()?;
+        // After the names: the packs of everything that they need are known by now.
+        repository.refresh()?;
+        let mut listings: HashSet<ManifestId> = retained.listings;
+        // Versions that nothing names any more can still be read by their ids.
+        listings.extend(rows.iter().map(|row| row.manifest));
+        let hoped_for = retained.hoped_for.difference(&listings).copied().collect();
+        let listings = listings.into_iter().collect();
+        Ok(Self { journal: retained.journal, rows, listings, hoped_for })
+    }
+
+    /// The listings that a selection by path looks at.
+    fn of_dataset(
+        &self,
+        repository: &Repository,
+        dataset: Option<&DatasetName>,
+    ) -> Result<Vec<ManifestId>> {
+        let Some(dataset) = dataset else {
+            return Ok(self.listings.iter().chain(&self.hoped_for).copied().collect());
+        };
+        if !repository.catalogue.has_dataset(dataset)? {
+            return Err(repo::Error::NoDataset(dataset.clone()).into());
+        }
+        let reach = repository.reach_of(dataset)?;
+        let rows = self.rows.iter().filter(|row| reach.contains(&row.id));
+        let mut listings: HashSet<ManifestId> = rows.map(|row| row.manifest).collect();
+        let worktrees = repository.catalogue.worktrees()?.into_iter();
+        let here = worktrees.filter(|row| row.state.dataset == *dataset);
+        listings.extend(here.map(|row| row.state.staged));
+        Ok(listings.into_iter().collect())
+    }
+}
+
+/// Finds what `selector` means, in every version, and who lists it.
+pub(super) fn select(
+    repository: &Repository,
+    scope: &Scope,
+    selector: &Selector,
+) -> Result<Selected> {
+    let mut selected = Selected::default();
+    if !selector.paths.is_empty() {
+        by_path(repository, scope, selector, &mut selected)?;
+    }
+    for file in &selector.files {
+        if !selected.files.contains_key(file)
+            && let Some(found) = by_id(repository, scope, file)?
+        {
+            selected.files.insert(*file, found);
+        }
+    }
+    let empty = FileId::of(b"");
+    selected.files.remove(&empty);
+    if selected.files.is_empty() {
+        let words = selector.paths.iter().map(|path| path.clone().into_bytes());
+        let ids = selector.files.iter().map(|file| file.to_hex().into_bytes());
+        return Err(Error::NoMatch(words.chain(ids).collect()));
+    }
+    let overlay = repository.overlay();
+    if let Some(gone) = selected.files.keys().find(|file| overlay.get(file).is_some()) {
+        return Err(repository.admit(gone).err().map_or_else(
+            || Error::Refused(format!("{gone} is archived: bring it back first")),
+            Into::into,
+        ));
+    }
+    touched(repository, scope, &mut selected)?;
+    Ok(selected)
+}
+
+fn by_path(
+    repository: &Repository,
+    scope: &Scope,
+    selector: &Selector,
+    selected: &mut Selected,
+) -> Result<()> {
+    let bad = |text: &String| Error::Refused(format!("`{text}` is not a pattern over paths"));
+    let parse = |text: &String| {
+        // From the top, unless it begins with a star: a name alone must not match anywhere.
+        let rooted = if text.starts_with(['*', '/']) { text.clone() } else { format!("/{text}") };
+        Pattern::parse(&rooted).ok_or_else(|| bad(text))
+    };
+    let patterns = selector.paths.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let overlay = repository.overlay();
+    let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
+    let mut others = false;
+    let mut seen = HashSet::new();
+    let nodes = repository.nodes();
+    for root in &roots {
+        walk(&nodes, root, &mut seen, &mut |path, file| {
+            if overlay.get(&file.file).is_some() {
+                return;
+            }
+            match patterns.iter().any(|pattern| pattern.matches(path)) {
+                true => {
+                    selected.files.insert(file.file, *file);
+                }
+                false => others = true,
+            }
+        })?;
+    }
+    selected.everything = !others;
+    Ok(())
+}
+
+/// Gives every entry below `id` to `visit`, each node once. What cannot be read of listings that
+/// were staged long ago is not there any more.
+fn walk(
+    nodes: &Nodes<'_>,
+    id: &ManifestId,
+    seen: &mut HashSet<ManifestId>,
+    visit: &mut dyn FnMut(&[u8], &FileRef),
+) -> Result<()> {
+    if !seen.insert(*id) || *id == crate::format::manifest::empty().0 {
+        return Ok(());
+    }
+    let node = match nodes.node(id) {
+        Ok(node) => node,
+        Err(repo::Error::Lost { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut entries = node.entries();
+    while let Some(entry) = entries.next_entry() {
+        visit(entry.path, &entry.file);
+    }
+    for child in children(&node) {
+        walk(nodes, &child, seen, visit)?;
+    }
+    Ok(())
+}
+
+fn children(node: &Node) -> Vec<ManifestId> {
+    let (mut ids, mut children) = (Vec::new(), node.children());
+    while let Some(child) = children.next_child() {
+        ids.push(child.id);
+    }
+    ids
+}
+
+/// A file by its id: as some listing has it, or as the store has it although no listing does.
+fn by_id(repository: &Repository, scope: &Scope, file: &FileId) -> Result<Option<FileRef>> {
+    let (mut found, mut seen) = (None, HashSet::new());
+    let nodes = repository.nodes();
+    for root in scope.listings.iter().chain(&scope.hoped_for) {
+        walk(&nodes, root, &mut seen, &mut |_, entry| {
+            if entry.file == *file {
+                found = Some(*entry);
+            }
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    let recipe = Key::recipe(file);
+    let chunk = Key::new(crate::format::kind::Kind::Chunk, *file.as_bytes());
+    let size = if repository.store.contains(&recipe)? {
+        decode_recipe(&repository.get(&recipe)?)?.size
+    } else if repository.store.contains(&chunk)? {
+        repository.get(&chunk)?.len() as u64
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(FileRef { mode: Mode::File, size, file: *file }))
+}
+
+/// How often each node lists a target, itself or below.
+struct Counter<'a> {
+    nodes: Nodes<'a>,
+    files: &'a BTreeMap<FileId, FileRef>,
+    known: HashMap<ManifestId, u64>,
+    paths: HashMap<FileId, BTreeSet<Vec<u8>>>,
+}
+
+impl Counter<'_> {
+    fn count(&mut self, id: &ManifestId) -> Result<u64> {
+        if let Some(count) = self.known.get(id) {
+            return Ok(*count);
+        }
+        let mut count = 0;
+        if *id != crate::format::manifest::empty().0 {
+            let node = match self.nodes.node(id) {
+                Ok(node) => node,
+                Err(repo::Error::Lost { .. }) => return Ok(0),
+                Err(error) => return Err(error.into()),
+            };
+            let mut entries = node.entries();
+            while let Some(entry) = entries.next_entry() {
+                if self.files.contains_key(&entry.file.file) {
+                    count += 1;
+                    let paths = self.paths.entry(entry.file.file).or_default();
+                    if paths.len() < MOST_PATHS {
+                        paths.insert(entry.path.to_vec());
+                    }
+                }
+            }
+            for child in children(&node) {
+                count += self.count(&child)?;
+            }
+        }
+        self.known.insert(*id, count);
+        Ok(count)
+    }
+}
+
+/// Finds who lists the targets.
+fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> Result<()> {
+    let files = selected.files.clone();
+    let (known, paths) = (HashMap::new(), HashMap::new());
+    let mut counter = Counter { nodes: repository.nodes(), files: &files, known, paths };
+    // A reference is touched if anything that it leads to is.
+    let mut leads: HashSet<VersionId> = HashSet::new();
+    for row in &scope.rows {
+        let files = counter.count(&row.manifest)?;
+        if files > 0 {
+            selected.versions.push(TouchedVersion { version: row.id, files });
+        }
+        if files > 0 || row.parents.iter().any(|parent| leads.contains(parent)) {
+            leads.insert(row.id);
+        }
+    }
+    selected.versions.sort_by_key(|touched| touched.version);
+    for row in repository.catalogue.worktrees()? {
+        let files = counter.count(&row.state.staged)?;
+        if files > 0 {
+            let (worktree, path) = (row.id.to_string(), row.state.path);
+            selected.staged.push(StagedIn { worktree, path, files });
+        }
+    }
+    for listing in &scope.hoped_for {
+        counter.count(listing)?;
+    }
+    for row in repository.catalogue.all_refs()? {
+        if leads.contains(&row.version) {
+            let name = row.name.as_str().to_owned();
+            let named = NamedRef { dataset: row.dataset, name, version: row.version };
+            match row.kind {
+                RefKind::Branch => selected.branches.push(named),
+                RefKind::Tag => selected.tags.push(named),
+            }
+        }
+    }
+    let show = |path: &Vec<u8>| RepoPath::show_bytes(path);
+    for (id, file) in &files {
+        let paths = counter.paths.get(id).map(|paths| paths.iter().map(show).collect());
+        let paths = paths.unwrap_or_default();
+        selected.targets.push(Target { file: *id, size: file.size, paths });
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Planted bugs: a store that does not do what it says must be caught by `erase verify`.
+
+use std::path::PathBuf;
+
+use stemmata::format::pack::{self, TRAILER_LEN, Trailer};
+use stemmata::format::table::entries;
+
+use super::place::{Place, canary, frames, has, with_history};
+
+/// The packs that hold the canary before the erasure, with their bytes.
+fn old_packs(place: &Place, needle: &[u8]) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut packs = Vec::new();
+    for entry in std::fs::read_dir(place.store().join("packs")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        if frames(&bytes).iter().any(|(_, object)| has(object, needle)) {
+            packs.push((path, bytes));
+        }
+    }
+    assert!(!packs.is_empty());
+    packs
+}
+
+fn caught(place: &Place, id: &str, what: &str) {
+    let output = place.run(&format!("stem erase verify {id}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(20), "{what} was not caught: {said}");
+    // Who carries the plan out again is told as well, or has cleaned it up.
+    let output = place.run(&format!("stem erase run {id}"));
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 20)), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn lie(what: &str, plant: impl FnOnce(&Place, Vec<(PathBuf, Vec<u8>)>)) {
+    let place = with_history();
+    let needle = canary(&place);
+    let old = old_packs(&place, &needle);
+    let id = place.erase("--path secret.txt");
+    place.must(&format!("stem erase verify {id}"));
+    plant(&place, old);
+    caught(&place, &id, what);
+}
+
+#[test]
+fn a_pack_that_was_not_written_anew() {
+    lie("a pack that says deleted and is kept", |_, old| {
+        for (path, bytes) in old {
+            std::fs::write(path, bytes).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_pack_whose_table_forgets_what_its_frames_hold() {
+    lie("a frame without an entry", |_, old| {
+        for (path, bytes) in old {
+            let trailer = bytes.last_chunk::<TRAILER_LEN>().unwrap();
+            let end = Trailer::decode(trailer, bytes.len() as u64).unwrap().table_offset as usize;
+            let header = bytes.first_chunk::<{ pack::HEADER_LEN }>().unwrap();
+            let table = &bytes[end..bytes.len() - TRAILER_LEN];
+            let mut kept: Vec<_> = entries(table).flatten().take(1).collect();
+            let sealed = pack::encode_end(header, &mut kept, end as u64);
+            std::fs::write(path, [&bytes[..end], &sealed].concat()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_temporary_pack_of_a_killed_session() {
+    lie("a rest in tmp", |place, old| {
+        let name = format!("9999-{}", "a".repeat(32));
+        let cut = old[0].1.len() - 100;
+        std::fs::write(place.store().join("tmp").join(name), &old[0].1[..cut]).unwrap();
+    });
+}
+
+const SQLITE: &str = "python3 - <<'E'
+import os, sqlite3
+lines = open('../canaries').read()
+db = sqlite3.connect('.stem/store/catalogue.db')
+db.execute('PRAGMA secure_delete = OFF')
+db.execute('PRAGMA wal_autocheckpoint = 0')
+db.execute('CREATE TABLE t (x)')
+db.execute('INSERT INTO t VALUES (?)', (lines,))
+db.commit()
+db.execute('DROP TABLE t')
+db.commit()
+LAST
+E";
+
+#[test]
+fn free_pages_of_the_database() {
+    lie("no VACUUM", |place, _| {
+        place.must(&format!("{} > ../canaries", super::place::SECRETS));
+        let last = "db.execute('PRAGMA wal_checkpoint(TRUNCATE)'); db.close()";
+        place.must(&SQLITE.replace("LAST", last));
+        place.must("rm ../canaries");
+    });
+}
+
+#[test]
+fn a_log_that_was_not_cut_off() {
+    lie("a log with it", |place, _| {
+        place.must(&format!("{} > ../canaries", super::place::SECRETS));
+        place.must(&SQLITE.replace("LAST", "os._exit(0)"));
+        assert!(place.must("stat -c %s .stem/store/catalogue.db-wal").trim() != "0");
+        place.must("rm ../canaries");
+    });
+}
+
+#[test]
+fn files_beside_the_packs() {
+    for name in ["catalogue.db.before-rebuild-1", "contains.db", "notes.log", "index/x", "plans/y"]
+    {
+        lie(name, |place, _| {
+            let script = format!("{} > .stem/store/{name}", super::place::SECRETS);
+            place.must(&script);
+        });
+    }
+}
+
+#[test]
+fn the_file_itself_in_a_worktree() {
+    let place = with_history();
+    place.must("stem cat v1:secret.txt > ../copy.txt");
+    let id = place.erase("--path secret.txt");
+    place.must("mkdir d && mv ../copy.txt d/x.txt");
+    caught(&place, &id, "a copy in a worktree");
+}
+
+#[test]
+fn a_retained_version_that_lost_something() {
+    let place = with_history();
+    let id = place.erase("--path secret.txt");
+    place.must("rm -f $(ls -S .stem/store/packs/* | head -1)");
+    let output = place.run(&format!("stem certificate verify {id} --store .stem/store"));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A whole file system of its own, looked through as a raw image: ext4 overwrites in place.
+#[test]
+fn the_raw_image_of_ext4_holds_nothing_of_it() {
+    let place = Place::new();
+    let script = format!(
+        "set -e; cd ..; head -c 64000000 /dev/zero > image; mkfs.ext4 -q image; mkdir mnt; \
+         mount -o loop image mnt || exit 77; m=$PWD/mnt; trap 'cd /; umount -l $m 2> /dev/null || true' EXIT; \
+         cd mnt; {} > lines; stem init -q data; cd data; stem key generate > /dev/null 2>&1 || true; \
+         seq 1 9000 > keep.txt; (cat ../lines; head -c 300000 /dev/urandom) > secret.bin; \
+         tail -c 1000 secret.bin | head -c 64 > ../../needle; rm ../lines; stem add -q -A; \
+         stem commit -q -m one; sync; cp ../../image ../../before; id=$(stem erase plan --path secret.bin --reason x --json \
+         | grep -o '\"plan\":\"[0-9a-f]*' | cut -d'\"' -f4); \
+         stem erase run $id > ../../run; stem cat HEAD:keep.txt | cksum > ../../sum; cd /; sync; \
+         umount $m",
+        super::place::SECRETS
+    );
+    let ended = place.run(&script);
+    if ended.status.code() != Some(0) {
+        eprintln!("skipped: {}", String::from_utf8_lossy(&ended.stderr));
+        return;
+    }
+    let needle = std::fs::read(place.top().join("needle")).unwrap();
+    let image = std::fs::read(place.top().join("image")).unwrap();
+    let before = std::fs::read(place.top().join("before")).unwrap();
+    assert!(has(&before, &needle), "it was there before");
+    assert!(!has(&image, &needle), "the raw image still has the content");
+    assert!(place.must("cat ../run").contains("Certificate (final)"));
+}

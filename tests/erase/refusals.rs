@@ -1,0 +1,124 @@
+//! Bad input, plans that do not count, and what stands in the way: a clear error, the documented
+//! exit code, and nothing changed.
+
+use super::place::{SECRETS, with_history};
+
+#[test]
+fn what_selects_nothing_or_everything_is_refused() {
+    let place = with_history();
+    place.ends(10, "stem erase plan --path nothing.txt --reason x");
+    place.ends(10, &format!("stem erase plan --file {} --reason x", "0".repeat(64)));
+    place.ends(10, "stem erase plan --path a --dataset nowhere --reason x");
+    place.ends(2, "stem erase plan --path secret.txt --reason ' '");
+    place.ends(2, "stem erase plan --path secret.txt");
+    place.ends(2, "stem erase plan --reason x");
+    place.ends(2, "stem erase plan --file nonsense --reason x");
+    let said = place.ends(2, "stem erase plan --path '*' --reason x");
+    assert!(said.contains("--yes-all"), "{said}");
+    place.ends(2, "stem erase plan --path '*' --reason x --yes-all other");
+    place.must("stem erase plan --path '*' --reason x --yes-all data");
+    place.ends(10, "stem erase run 0123456789");
+    place.ends(10, "stem erase show no-such-file");
+    place.ends(10, "stem certificate show 0123456789");
+    place.must("stem erase plan -n --path secret.txt --reason x && ! ls .stem/store/plans/*.secret 2> /dev/null");
+}
+
+#[test]
+fn a_plan_counts_only_as_it_was_made_and_where() {
+    let place = with_history();
+    let id = place.plan("--path secret.txt -o ../plan.json");
+    place.must("sed 's/request 7/request 8/' ../plan.json > ../edited.json");
+    place.must("echo '{' > ../broken.json; printf '[%.0s' {1..100000} > ../deep.json");
+    for plan in ["../edited.json", "../broken.json", "../deep.json"] {
+        let said = place.ends(16, &format!("stem erase run {plan}"));
+        assert!(said.contains("not a plan"), "{said}");
+    }
+    let other = with_history();
+    let theirs = place.top().join("plan.json");
+    other.ends(16, &format!("stem erase run {}", theirs.display()));
+    place.must(&format!("stem erase run ../plan.json && stem erase verify {id}"));
+}
+
+#[test]
+fn a_plan_is_out_of_date_once_what_it_is_about_has_changed() {
+    for change in [
+        "stem branch -q elsewhere v1",
+        "stem cat v1:secret.txt > s2.txt && stem add -q -A && stem commit -q -m again",
+        // A new file takes up chunks that the plan takes for nobody else's.
+        "(stem cat v1:secret.txt; seq 5) > half.txt && stem add -q -A && stem commit -q -m half",
+    ] {
+        let place = with_history();
+        let id = place.plan("--path secret.txt");
+        place.must(change);
+        let said = place.ends(16, &format!("stem erase run {id}"));
+        assert!(said.contains("out of date"), "{said}");
+        place.must("stem fsck --read-data && stem cat v1:secret.txt > /dev/null");
+    }
+    // What has nothing to do with it does not matter.
+    let place = with_history();
+    let id = place.plan("--path secret.txt");
+    place.must("echo b > b.txt && stem add -q b.txt && stem commit -q -m b");
+    let said = place.ends(16, &format!("stem erase run {id}"));
+    assert!(said.contains("branch"), "main leads to it, and has moved: {said}");
+}
+
+#[test]
+fn holds_and_approvals_are_waited_for() {
+    let place = with_history();
+    let id = place.plan("--path secret.txt --approvals 2");
+    place.must("stem hold place data:secret.txt --case C-1 --reason court");
+    let said = place.ends(15, &format!("stem erase run {id}"));
+    assert!(said.contains("C-1"), "{said}");
+    place.must("stem hold release $(stem hold list --json | grep -o '\"id\":\"[^\"]*\"' | cut -d'\"' -f4) --reason over");
+    place.ends(16, &format!("stem erase run {id}"));
+    place.ends(12, &format!("stem erase approve {id}"));
+    let mut keys = Vec::new();
+    for name in ["Bob <b@x.org>", "Cid <c@x.org>"] {
+        let script =
+            "stem key generate --json | grep -o '\"id\":\"[^\"]*\"' | head -1 | cut -d'\"' -f4";
+        let made = place.run_as(name, script);
+        let key = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+        let trust = format!("stem key trust ../.config/stem/keys/{key}.pub --role approver");
+        let done = place.run_as(name, &trust);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        keys.push(key);
+    }
+    let first = place.must("ls -t ../.config/stem/keys/*.key | tail -1").trim().to_owned();
+    let run = format!("stem erase run {id} --key {first}");
+    place.must(&format!(
+        "stem erase approve {id} --key {} && stem erase approve {id} --key {}",
+        keys[0], keys[0]
+    ));
+    let said = place.ends(16, &run);
+    assert!(said.contains("has 1"), "one key counts once: {said}");
+    place.must(&format!("stem erase approve {id} --key {} --valid 0s", keys[1]));
+    place.ends(16, &run);
+    place.must(&format!("stem erase approve {id} --key {}", keys[1]));
+    place.must(&run);
+    let key = format!("{}.pub", first.trim_end_matches(".key"));
+    place.must(&format!("stem certificate verify {id} --key {key}"));
+}
+
+#[test]
+fn where_there_is_no_room_nothing_is_lost() {
+    let place = with_history();
+    let inner = format!(
+        "set -e; mkdir t; mount -t tmpfs -o size=8m none t; cd t; stem init -q .; \
+         head -c 900000 /dev/urandom > big; ({SECRETS}) > secret.txt; stem add -q -A; \
+         stem commit -q -m one; \
+         id=$(stem erase plan --path secret.txt --reason x --json | grep -o '[0-9a-f]\\{{64\\}}' | head -1); \
+         head -c 9000000 /dev/zero > fill 2> /dev/null || true; truncate -s -700000 fill; code=0; stem erase run $id || code=$?; \
+         echo $code > ../code; rm fill; stem cat HEAD:secret.txt > /dev/null; \
+         stem fsck --read-data > /dev/null; stem erase run $id > /dev/null"
+    );
+    std::fs::write(place.top().join("inner"), inner).unwrap();
+    let script = "unshare -Urm true 2> /dev/null || exit 77; unshare -Urm bash ../inner";
+    let ended = place.run(script);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    if ended.status.code() == Some(77) {
+        eprintln!("skipped: no namespaces on this machine");
+        return;
+    }
+    assert!(ended.status.success(), "{said}");
+    assert_eq!(place.must("cat code").trim(), "18");
+}
