@@ -112,7 +112,8 @@ E";
 
 #[test]
 fn facts_not_scrubbed() {
-    let forget = "db.execute('DELETE FROM fact WHERE file IN (SELECT file FROM presence)'); db.commit()";
+    let forget =
+        "db.execute('DELETE FROM fact WHERE file IN (SELECT file FROM presence)'); db.commit()";
     let close = "db.execute('PRAGMA wal_checkpoint(TRUNCATE)'); db.close()";
     let lasts = [
         ("a fact that was not scrubbed", close.to_owned()),
@@ -122,7 +123,8 @@ fn facts_not_scrubbed() {
     for (what, last) in lasts {
         lie(what, |place, _| {
             place.must(&FACT.replace("LAST", &last));
-            let output = place.run("stem erase verify $(ls .stem/store/certificates | head -1 | cut -d. -f1)");
+            let output = place
+                .run("stem erase verify $(ls .stem/store/certificates | head -1 | cut -d. -f1)");
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(said.contains("keeps a digest of"), "{what}: {said}");
         });

@@ -142,6 +142,9 @@ fn columns(known: &VersionDetails) -> Vec<Value> {
             Cell::Integer => "integer",
             Cell::Float => "number",
             Cell::Boolean => "boolean",
+            Cell::Date => "date",
+            Cell::Timestamp => "timestamp",
+            Cell::Binary => "binary",
             Cell::Text => "string",
         };
         json!({"name": column.name, "type": kind, "ordinal_position": place + 1})
