@@ -146,6 +146,7 @@ verbs! {
     Hold => hold,
     State => state,
     Retention => retention,
+    Retire => retire,
     Erase => erase,
     Certificate => certificate,
     Doctor => doctor,

@@ -254,6 +254,7 @@ fn tell_ops(error: &ops::Error) -> Told {
         | E::OutOfDate(_)
         | E::NotApproved { .. }
         | E::Blocked(_)
+        | E::Unclassified { .. }
         | E::Everything { .. }
         | E::NoSpace { .. }
         | E::Incomplete(_)
@@ -322,15 +323,30 @@ fn tell_kept(error: &ops::Error) -> Told {
 fn tell_erase(error: &ops::Error) -> Told {
     use ops::Error as E;
     match error {
-        E::BadPlan(_) => told(Exit::NOT_APPROVED, "bad_plan", "make a new one: `stem erase plan`"),
-        E::NoPlan(_) => told(Exit::NOT_FOUND, "no_plan", "`stem erase list` lists them"),
-        E::OutOfDate(_) => {
-            told(Exit::NOT_APPROVED, "out_of_date", "make a new one: `stem erase plan`")
-        }
-        E::NotApproved { .. } => {
-            told(Exit::NOT_APPROVED, "not_approved", "`stem erase approve` signs it")
-        }
+        E::BadPlan(_) => told(
+            Exit::NOT_APPROVED,
+            "bad_plan",
+            "make a new one: `stem erase plan` or `stem retire plan`",
+        ),
+        E::NoPlan(_) => told(
+            Exit::NOT_FOUND,
+            "no_plan",
+            "its id is what `plan` has printed; `stem erase list` lists erasures",
+        ),
+        E::OutOfDate(_) => told(
+            Exit::NOT_APPROVED,
+            "out_of_date",
+            "make a new one: `stem erase plan` or `stem retire plan`",
+        ),
+        E::NotApproved { .. } => told(
+            Exit::NOT_APPROVED,
+            "not_approved",
+            "`stem erase approve` or `stem retire approve` signs it",
+        ),
         E::Blocked(_) => told(Exit::HELD, "held", "release the hold, or classify it otherwise"),
+        E::Unclassified { .. } => {
+            told(Exit::HELD, "unclassified", "`stem classify --list` shows what is left to decide")
+        }
         E::Everything { .. } => {
             told(Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
         }
