@@ -10,7 +10,7 @@ mod place;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use place::{Place, SECRETS, canary, with_history};
+use place::{Place, canary, with_history};
 use serde_json::Value;
 
 fn json(place: &Place, script: &str) -> Value {
@@ -71,7 +71,6 @@ fn what_is_destroyed_is_nowhere_and_the_rest_comes_back_as_the_same_versions() {
 #[test]
 fn what_is_kept_is_archived_and_stays() {
     let place = classified();
-    place.must("stem init -q ../successor --dataset next --store .stem/store || true");
     let id = plan(&place, "--aux keep --successor data@v1");
     let done = json(&place, &format!("stem retire run {id}"));
     assert_eq!((&done["certificate"], &done["destroyed"]["files"]), (&Value::Null, &0.into()));
@@ -143,6 +142,11 @@ fn what_must_not_be_retired_is_refused_and_nothing_changes() {
     place.must(&format!("stem hold release {hold} --reason settled"));
     place.must("stem tag v9");
     assert!(place.ends(16, &format!("stem retire run {id}")).contains("out of date"));
+    place.must(
+        "stem tag -d v9 && stem retire plan data --core-to ../archive --aux keep -o ../p.json",
+    );
+    place.must("sed 's/not needed/not wanted/' ../p.json > ../edited.json");
+    place.ends(16, "stem retire run ../edited.json");
     place.ends(2, "stem retire plan data:secret.txt --core-to ../archive --aux keep");
     place.ends(10, "stem retire run 0123456789");
     assert!(!place.top().join("archive").exists());
@@ -153,10 +157,49 @@ fn a_plan_that_needs_approval_waits_for_somebody_else() {
     let place = classified();
     let id = plan(&place, "--aux destroy --approvals 1");
     assert!(place.ends(16, &format!("stem retire run {id}")).contains("approval"));
-    place.must(
-        "stem key generate --name bo > /dev/null; HOME=$HOME/bo STEM_AUTHOR='Bo <bo@example.org>' \
-         stem key generate > ../bo.txt && stem key trust --help > ../help.txt",
+    let first = place.must("ls ../.config/stem/keys/*.key").trim().to_owned();
+    let run = format!("stem retire run {id} --key {first}");
+    let script =
+        "stem key generate --json | grep -o '\"id\":\"[^\"]*\"' | head -1 | cut -d'\"' -f4";
+    let made = place.run_as("Bob <b@x.org>", script);
+    let key = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    let approve = format!("stem retire approve {id} --key {key}");
+    assert!(place.ends(12, &approve).contains("approver"));
+    let trust = format!("stem key trust ../.config/stem/keys/{key}.pub --role approver");
+    assert!(place.run_as("Bob <b@x.org>", &trust).status.success());
+    place.must(&format!("{approve} --valid 0s"));
+    place.ends(16, &run);
+    assert!(!place.top().join("archive").exists());
+    place.must(&approve);
+    place.must(&run);
+    let report = json(&place, &format!("stem retire report {id}"));
+    assert_eq!(report["approvals"][0]["by"], "Bob <b@x.org>");
+    // The certificate names him too: the erasure was approved with the plan.
+    place.must(&format!("stem certificate show {} | grep 'approved by .*Bob'", cert(&report)));
+}
+
+fn cert(report: &Value) -> &str {
+    report["certificate"]["id"].as_str().expect("an id")
+}
+
+/// An archive that a retirement made without some files does not allow to erase these as core.
+#[test]
+fn an_archive_without_a_file_does_not_stand_for_it() {
+    let place = classified();
+    place.must("stem archive create v1 ../whole");
+    place.must("stem classify data:small.txt core --reason r --reviewer Bo");
+    place.must("stem erase plan --path small.txt --reason x --json > ../plan.txt");
+    place.must("jq -e '.data.blocked_by | length > 0' ../plan.txt");
+    let id = plan(&place, "--aux destroy");
+    // The other archive has what is destroyed, and nobody can say what became of that: pending.
+    place.ends(20, &format!("stem retire run {id}"));
+    assert_eq!(
+        json(&place, &format!("stem retire report {id}"))["certificate"]["status"],
+        "pending"
     );
+    place.must("stem erase plan --path keep.txt --reason x --json > ../plan.txt");
+    let said = place.must("jq -r '.data.blocked_by[]' ../plan.txt");
+    assert!(said.contains("no verified archive"), "{said}");
 }
 
 /// Killed at moments spread over the whole run, again and again, it comes to its end, and nothing
@@ -177,7 +220,6 @@ fn killed_anywhere_it_goes_on() {
         place.must(&format!("stem retire verify {id} && stem fsck --read-data"));
         assert_eq!(archives(&place).len(), 3, "and no unfinished one");
         assert_eq!(place.places(&canary(&place)), Vec::<String>::new());
-        assert!(!SECRETS.is_empty());
     }
     assert!(killed >= 6, "only {killed} runs were killed");
 }

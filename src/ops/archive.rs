@@ -118,6 +118,15 @@ pub(super) struct Without {
     pub(super) certificate: String,
 }
 
+impl Without {
+    /// Says in the record of an archive that it lacks files which were there.
+    pub(super) fn mark(&self, record: &mut Record) {
+        if !self.files.is_empty() {
+            record.body.insert("without".into(), self.certificate.clone().into());
+        }
+    }
+}
+
 /// As [`create`], with some files left out as if they were erased already.
 pub(super) fn create_without(
     repository: &Repository,
@@ -161,7 +170,9 @@ pub(super) fn create_without(
     read_back.refuse_problems()?;
     done.place.clone_from(&read_back.place);
     done.digest = Some(read_back.digest.clone());
-    receipt(repository, "made", &done, Vec::new())?;
+    let mut record = receipt_of("made", &done, repository);
+    without.mark(&mut record);
+    told(repository, "made", &done, vec![Change::Recorded { record }])?;
     Ok(done)
 }
 
@@ -239,6 +250,15 @@ fn receipt(
     mut changes: Vec<Change>,
 ) -> Result<()> {
     changes.push(Change::Recorded { record: receipt_of(what, archive, repository) });
+    told(repository, what, archive, changes)
+}
+
+fn told(
+    repository: &Repository,
+    what: &str,
+    archive: &Archived,
+    changes: Vec<Change>,
+) -> Result<()> {
     let transaction = Transaction { changes, ..Transaction::default() };
     let subject = format!("{}@{}", archive.dataset, archive.version);
     repository.change(&format!("archive-{what}"), &subject, None, transaction)?;

@@ -542,7 +542,9 @@ fn archived(repository: &Repository, version: &VersionId) -> bool {
     // `archive create` reads back what it has made before it says so.
     let verified = |name: &Option<String>| matches!(name.as_deref(), Some("made" | "verified"));
     let rows = repository.catalogue.records(&filter);
-    rows.is_ok_and(|rows| rows.iter().any(|row| verified(&row.record.name)))
+    // One that a retirement made without some files does not stand for all of them.
+    let whole = |record: &Record| !record.body.contains_key("without");
+    rows.is_ok_and(|rows| rows.iter().any(|row| verified(&row.record.name) && whole(&row.record)))
 }
 
 /// The holds on any place of what goes.

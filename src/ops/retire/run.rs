@@ -203,11 +203,11 @@ fn archive_one(
     if archives(repository, id, plan)?.iter().any(|one| one.version == core.version) {
         return Ok(());
     }
+    let without = Without {
+        files: plan.found.destroyed.iter().map(|one| one.file).collect(),
+        certificate: plan.erasure.clone().unwrap_or_default(),
+    };
     if !made_since(repository, core, begun)? {
-        let without = Without {
-            files: plan.found.destroyed.iter().map(|one| one.file).collect(),
-            certificate: plan.erasure.clone().unwrap_or_default(),
-        };
         if let Some(parent) = core.place.parent() {
             std::fs::create_dir_all(parent)
                 .map_err(|source| crate::repo::Error::Io { path: parent.to_path_buf(), source })?;
@@ -234,6 +234,7 @@ fn archive_one(
     };
     let mut record = archive::receipt_of("verified", &done, repository);
     record.body.insert("plan".into(), id.into());
+    without.mark(&mut record);
     apply(repository, "retire-archive", id, vec![Change::Recorded { record }])
 }
 
