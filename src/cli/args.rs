@@ -145,6 +145,7 @@ verbs! {
     Hold => hold,
     State => state,
     Retention => retention,
+    Retire => retire,
     Erase => erase,
     Certificate => certificate,
     Doctor => doctor,

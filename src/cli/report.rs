@@ -254,6 +254,7 @@ fn tell_ops(error: &ops::Error) -> Told {
         | E::OutOfDate(_)
         | E::NotApproved { .. }
         | E::Blocked(_)
+        | E::Unclassified { .. }
         | E::Everything { .. }
         | E::NoSpace { .. }
         | E::Incomplete(_)
@@ -318,33 +319,32 @@ fn tell_kept(error: &ops::Error) -> Told {
     }
 }
 
-/// Of erasures.
+/// Of erasures and retirements.
 fn tell_erase(error: &ops::Error) -> Told {
     use ops::Error as E;
-    match error {
-        E::BadPlan(_) => told(Exit::NOT_APPROVED, "bad_plan", "make a new one: `stem erase plan`"),
-        E::NoPlan(_) => told(Exit::NOT_FOUND, "no_plan", "`stem erase list` lists them"),
-        E::OutOfDate(_) => {
-            told(Exit::NOT_APPROVED, "out_of_date", "make a new one: `stem erase plan`")
-        }
+    let anew = "make a new one: `stem erase plan` or `stem retire plan`";
+    let (exit, code, hint) = match error {
+        E::BadPlan(_) => (Exit::NOT_APPROVED, "bad_plan", anew),
+        E::NoPlan(_) => (Exit::NOT_FOUND, "no_plan", "`plan` prints it; see `stem erase list` too"),
+        E::OutOfDate(_) => (Exit::NOT_APPROVED, "out_of_date", anew),
         E::NotApproved { .. } => {
-            told(Exit::NOT_APPROVED, "not_approved", "`stem erase approve` signs it")
+            (Exit::NOT_APPROVED, "not_approved", "`stem erase` or `retire approve` signs it")
         }
-        E::Blocked(_) => told(Exit::HELD, "held", "release the hold, or classify it otherwise"),
+        E::Blocked(_) => (Exit::HELD, "held", "release the hold, or classify it otherwise"),
+        E::Unclassified { .. } => {
+            (Exit::HELD, "unclassified", "`stem classify --list` shows what is left to decide")
+        }
         E::Everything { .. } => {
-            told(Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
+            (Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
         }
-        E::NoSpace { .. } => told(Exit::NO_SPACE, "no_space", "free some space, then do it again"),
-        E::Incomplete(_) => told(
-            Exit::INCOMPLETE,
-            "incomplete",
-            "see to these places, then `stem erase run` the same plan again",
-        ),
-        E::NoCertificate(_) => {
-            told(Exit::NOT_FOUND, "no_certificate", "`stem erase list` lists them")
+        E::NoSpace { .. } => (Exit::NO_SPACE, "no_space", "free some space, then do it again"),
+        E::Incomplete(_) => {
+            (Exit::INCOMPLETE, "incomplete", "see to these places, then `run` the same plan again")
         }
-        _ => told(Exit::NOT_ALLOWED, "not_entitled", ""),
-    }
+        E::NoCertificate(_) => (Exit::NOT_FOUND, "no_certificate", "`stem erase list` lists them"),
+        _ => (Exit::NOT_ALLOWED, "not_entitled", ""),
+    };
+    told(exit, code, hint)
 }
 
 const NO_AUTHOR: &str = "set STEM_AUTHOR='Name <mail>', or `stem config set user.name` and \

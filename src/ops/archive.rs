@@ -11,7 +11,7 @@ mod leave;
 mod restore;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,9 @@ use super::{Error, Result};
 use crate::bag::{Digests, Draft, Sealed};
 use crate::catalogue::{Change, RecordFilter};
 use crate::format::frame::Key;
-use crate::model::{DatasetName, Entry, FileRef, Mode, Record, RecordKind, RepoPath, VersionId};
+use crate::model::{
+    DatasetName, Entry, FileId, FileRef, Mode, Presence, Record, RecordKind, RepoPath, VersionId,
+};
 use crate::repo::{self, Repository, Transaction, extract};
 use crate::worktree::write::Writer;
 
@@ -104,8 +106,41 @@ pub fn create(
     place: &Path,
     dry_run: bool,
 ) -> Result<Archived> {
+    create_without(repository, revision, place, &Without::default(), dry_run)
+}
+
+/// Files that an archive shall not have, because they are about to be erased.
+#[derive(Debug, Default)]
+pub(super) struct Without {
+    /// The files.
+    pub(super) files: HashSet<FileId>,
+    /// The certificate under which they will be erased.
+    pub(super) certificate: String,
+}
+
+impl Without {
+    /// Says in the record of an archive that it lacks files which were there.
+    pub(super) fn mark(&self, record: &mut Record) {
+        if !self.files.is_empty() {
+            record.body.insert("without".into(), self.certificate.clone().into());
+        }
+    }
+}
+
+/// As [`create`], with some files left out as if they were erased already.
+pub(super) fn create_without(
+    repository: &Repository,
+    revision: &str,
+    place: &Path,
+    without: &Without,
+    dry_run: bool,
+) -> Result<Archived> {
     let found = repository.resolve(revision)?;
-    let listed = list(repository, &repository.manifest_of(&found.version)?)?;
+    let mut listed = list(repository, &repository.manifest_of(&found.version)?)?;
+    for one in listed.iter_mut().filter(|one| without.files.contains(&one.file.file)) {
+        let (size, certificate) = (one.file.size, without.certificate.clone());
+        (one.presence, one.payload) = (Some(Presence::Erased { size, certificate }), None);
+    }
     let mut about = describe::about(repository, &found, &listed)?;
     let mut done = Archived {
         place: std::path::absolute(place)
@@ -135,7 +170,9 @@ pub fn create(
     read_back.refuse_problems()?;
     done.place.clone_from(&read_back.place);
     done.digest = Some(read_back.digest.clone());
-    receipt(repository, "made", &done, Vec::new())?;
+    let mut record = receipt_of("made", &done, repository);
+    without.mark(&mut record);
+    told(repository, "made", &done, vec![Change::Recorded { record }])?;
     Ok(done)
 }
 
@@ -213,13 +250,23 @@ fn receipt(
     mut changes: Vec<Change>,
 ) -> Result<()> {
     changes.push(Change::Recorded { record: receipt_of(what, archive, repository) });
+    told(repository, what, archive, changes)
+}
+
+fn told(
+    repository: &Repository,
+    what: &str,
+    archive: &Archived,
+    changes: Vec<Change>,
+) -> Result<()> {
     let transaction = Transaction { changes, ..Transaction::default() };
     let subject = format!("{}@{}", archive.dataset, archive.version);
     repository.change(&format!("archive-{what}"), &subject, None, transaction)?;
     Ok(())
 }
 
-fn receipt_of(what: &str, archive: &Archived, repository: &Repository) -> Record {
+/// The record that something was done with an archive.
+pub(super) fn receipt_of(what: &str, archive: &Archived, repository: &Repository) -> Record {
     let mut record = Record::new(RecordKind::Archive);
     record.dataset = Some(archive.dataset.clone());
     record.version = Some(archive.version);

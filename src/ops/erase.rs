@@ -22,9 +22,12 @@ mod statement;
 mod verify;
 
 pub use approve::{Approval, Approved, approve};
+pub(super) use approve::{Asked, approvals_of, sign};
+pub(super) use certificate::may_certify;
 pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub use page::{html, page};
+pub(super) use plan::{AsOf, Downstream, NamedRef, downstream, id_of, store_id};
 pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
 pub use run::{Erased, Run, RunOptions, run};
 pub use statement::{Predicate, Statement};

@@ -168,6 +168,14 @@ pub enum Error {
     /// Something forbids the deletion.
     #[error("it must not be erased: {}", .0.join("; "))]
     Blocked(Vec<String>),
+    /// Nobody has decided about paths of what should be retired.
+    #[error("{what} cannot be retired while nobody has classified {}", list_words(paths))]
+    Unclassified {
+        /// What should be retired.
+        what: String,
+        /// The paths, or as many as are named.
+        paths: Vec<String>,
+    },
     /// A selection means everything.
     #[error("this would erase every file of dataset `{dataset}`")]
     Everything {

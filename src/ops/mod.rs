@@ -47,6 +47,7 @@ pub mod remove;
 pub mod reset;
 pub mod restore;
 pub mod retention;
+pub mod retire;
 pub mod review;
 pub mod rollback;
 pub mod run;

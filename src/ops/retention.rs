@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Result;
 use super::classify::{Amount, Rules, survey_of};
+use super::erase::{self, PlanOptions, Planned, Selector};
 use super::target::versions_of;
 use crate::model::{DatasetName, FileId, FileRef, RepoPath, Time, VersionId};
 use crate::repo::{Doomed, Holds, Repository};
@@ -61,6 +62,11 @@ pub struct Retention {
 ///
 /// What keeps decisions, holds or listings from being read.
 pub fn simulate(repository: &Repository) -> Result<Retention> {
+    Ok(sum(repository.now(), due(repository)?))
+}
+
+/// Everything whose time has come.
+fn due(repository: &Repository) -> Result<Vec<Due>> {
     let now = repository.now();
     let mut datasets = Vec::new();
     for row in repository.catalogue.datasets()? {
@@ -95,7 +101,62 @@ pub fn simulate(repository: &Repository) -> Result<Retention> {
             block(repository, &holds, (versions, rules, dataset), now, &mut due)?;
         }
     }
-    Ok(sum(now, due.into_values().collect()))
+    Ok(due.into_values().collect())
+}
+
+/// How a retention run is done.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Carry the plan out at once.
+    pub yes: bool,
+    /// The key that signs the certificate.
+    pub key: Option<String>,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// A retention run.
+#[derive(Debug, Serialize)]
+pub struct Ran {
+    /// What was met.
+    #[serde(flatten)]
+    pub met: Retention,
+    /// The plan for all that nothing stands against; none if there is no such content.
+    pub plan: Option<Planned>,
+    /// What became of the plan, if it was carried out.
+    pub run: Option<erase::Run>,
+}
+
+/// Plans to erase everything that has passed its ceiling and that no hold and no floor stands
+/// against; with `yes` carries that plan out.
+///
+/// # Errors
+///
+/// As [`erase::plan`] and [`erase::run`]; what needs approvals is not carried out without them.
+pub fn run(repository: &Repository, options: &RunOptions) -> Result<Ran> {
+    let all = due(repository)?;
+    let free = all.iter().filter(|one| one.holds.is_empty() && one.keep_until.is_none());
+    let mut files: Vec<FileId> = free.map(|one| one.file).collect();
+    files.sort_unstable();
+    let met = sum(repository.now(), all);
+    if files.is_empty() {
+        return Ok(Ran { met, plan: None, run: None });
+    }
+    let plan = erase::plan(
+        repository,
+        &PlanOptions {
+            selector: Selector { files, ..Selector::default() },
+            reason: "The date by which it must be destroyed has passed".into(),
+            dry_run: options.dry_run,
+            ..PlanOptions::default()
+        },
+    )?;
+    let mut run = None;
+    if options.yes && !options.dry_run {
+        let (plan, key) = (plan.id.clone(), options.key.clone());
+        run = Some(erase::run(repository, &erase::RunOptions { plan, key, device: None })?);
+    }
+    Ok(Ran { met, plan: Some(plan), run })
 }
 
 /// Notes what stands against destroying contents, in one dataset. Every version is looked at by

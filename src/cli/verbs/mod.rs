@@ -44,6 +44,7 @@ pub(crate) mod rerun;
 pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod retention;
+pub(crate) mod retire;
 pub(crate) mod revert;
 pub(crate) mod review;
 pub(crate) mod rm;

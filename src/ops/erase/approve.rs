@@ -61,10 +61,38 @@ pub fn approve(
     seconds: u64,
 ) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
+    let asked = Asked { id: &id, store: &plan.store, requester: &plan.requester };
+    sign(repository, &asked, "erase-approve", key, seconds)
+}
+
+/// What is approved of a plan of any kind.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct Asked<'a> {
+    /// The plan's id.
+    pub(in crate::ops) id: &'a str,
+    /// The store that it is of.
+    pub(in crate::ops) store: &'a str,
+    /// Who asks for it, and may not approve it: `Name <mail>`.
+    pub(in crate::ops) requester: &'a str,
+}
+
+/// Signs a plan of any kind, and records that as `action`.
+///
+/// # Errors
+///
+/// As [`approve`].
+pub(in crate::ops) fn sign(
+    repository: &Repository,
+    asked: &Asked<'_>,
+    action: &str,
+    key: Option<&str>,
+    seconds: u64,
+) -> Result<Approved> {
+    let id = asked.id.to_owned();
     let signer = repository.signer(key)?;
     let trusted = approver(repository, &signer.key.public())?;
-    if trusted.identity.to_string() == plan.requester {
-        let text = format!("{} has asked for it, and cannot approve it too", plan.requester);
+    if trusted.identity.to_string() == asked.requester {
+        let text = format!("{} has asked for it, and cannot approve it too", asked.requester);
         return Err(Error::NotEntitled(text));
     }
     let now = repository.now();
@@ -72,7 +100,7 @@ pub fn approve(
     let expires = expires.and_then(|unix| Time::from_unix(unix).ok());
     let approval = Approval {
         plan: id.clone(),
-        store: plan.store.clone(),
+        store: asked.store.to_owned(),
         journal: repository.catalogue.journal_head()?.number,
         time: now,
         expires: expires.ok_or_else(|| Error::Refused("it would never expire".into()))?,
@@ -86,7 +114,7 @@ pub fn approve(
     record.body.insert("envelope".into(), envelope.clone().into());
     let changes = vec![Change::Recorded { record }];
     let transaction = Transaction { changes, ..Transaction::default() };
-    repository.change("erase-approve", &id[..16], None, transaction)?;
+    repository.change(action, &id[..16], None, transaction)?;
     let (key, by) = (trusted.id.to_string(), trusted.identity.to_string());
     Ok(Approved { plan: id, key, by, approval, envelope, trusted })
 }
@@ -109,6 +137,17 @@ pub(super) fn approvals(
     plan: &Plan,
     at: Time,
 ) -> Result<Vec<Approved>> {
+    let asked = Asked { id, store: &plan.store, requester: &plan.requester };
+    approvals_of(repository, &asked, at)
+}
+
+/// As [`approvals`], for a plan of any kind.
+pub(in crate::ops) fn approvals_of(
+    repository: &Repository,
+    asked: &Asked<'_>,
+    at: Time,
+) -> Result<Vec<Approved>> {
+    let id = asked.id;
     let keys = trusted_keys(&repository.catalogue)?;
     let filter = RecordFilter {
         kind: Some(RecordKind::Plan),
@@ -124,13 +163,13 @@ pub(super) fn approvals(
         for key in &keys {
             let may = key.roles.contains(&KeyRole::Approver)
                 && key.revoked.as_ref().is_none_or(|end| end.time > at && end.number > row.number)
-                && key.identity.to_string() != plan.requester
+                && key.identity.to_string() != asked.requester
                 && !found.iter().any(|known| known.trusted.public == key.public);
             let Ok(opened) = dsse::open(envelope.as_bytes(), APPROVAL, &[key.public], 1) else {
                 continue;
             };
             let approval: Approval = canonical::decode("approval", &opened.payload)?;
-            let meant = approval.plan == id && approval.store == plan.store;
+            let meant = approval.plan == id && approval.store == asked.store;
             if may && meant && approval.time <= at && at < approval.expires {
                 found.push(Approved {
                     plan: id.to_owned(),

@@ -31,7 +31,7 @@ pub(super) struct Certified {
 
 /// Fails if a key may not sign certificates here. Where the store trusts no custodian yet, any key
 /// may, and whoever reads the certificate decides whether to trust it.
-pub(super) fn may_certify(repository: &Repository, signer: &Signer) -> Result<()> {
+pub(in crate::ops) fn may_certify(repository: &Repository, signer: &Signer) -> Result<()> {
     let number = repository.catalogue.journal_head()?.number;
     let custodian = |key: &crate::repo::TrustedKey| {
         key.roles.contains(&KeyRole::Custodian) && key.is_trusted_at(number)

@@ -338,12 +338,12 @@ impl Plan {
 }
 
 /// The hash that names a document.
-pub(super) fn id_of(bytes: &[u8]) -> String {
+pub(in crate::ops) fn id_of(bytes: &[u8]) -> String {
     ChunkId::of(bytes).to_hex()
 }
 
 /// The store's name in plans and certificates: the hash of the journal's first entry.
-pub(super) fn store_id(repository: &Repository) -> Result<String> {
+pub(in crate::ops) fn store_id(repository: &Repository) -> Result<String> {
     let first = repository.catalogue.journal(1, 1, 1)?;
     Ok(first.first().map(|entry| entry.hash.clone()).unwrap_or_default())
 }
@@ -444,7 +444,11 @@ pub(super) fn findings(
     })
 }
 
-fn downstream(repository: &Repository, versions: &BTreeSet<VersionId>) -> Result<Vec<Downstream>> {
+/// The consumers and versions that were made from any of `versions`.
+pub(in crate::ops) fn downstream(
+    repository: &Repository,
+    versions: &BTreeSet<VersionId>,
+) -> Result<Vec<Downstream>> {
     let (uses, derived) = repository.catalogue.all_made_from()?;
     let mut found = BTreeSet::new();
     for (name, used) in uses.into_iter().filter(|(_, used)| versions.contains(used)) {
@@ -477,7 +481,9 @@ fn holders(repository: &Repository) -> Result<Vec<Holder>> {
     }
     let filter = RecordFilter { kind: Some(RecordKind::Archive), ..RecordFilter::default() };
     for row in repository.catalogue.records(&filter)? {
-        let place = row.record.text.or(row.record.name).unwrap_or_default();
+        let place = row.record.body.get("place").and_then(serde_json::Value::as_str);
+        let place = place.map(str::to_owned).or(row.record.text).or(row.record.name);
+        let place = place.unwrap_or_default();
         let provable = "nothing: it is out of reach".to_owned();
         let holder = Holder { kind: "archive".into(), place, provable };
         if !holders.contains(&holder) {
@@ -533,9 +539,12 @@ fn archived(repository: &Repository, version: &VersionId) -> bool {
         version: Some(*version),
         ..RecordFilter::default()
     };
-    let verified = |name: &Option<String>| name.as_deref() == Some("verified");
+    // `archive create` reads back what it has made before it says so.
+    let verified = |name: &Option<String>| matches!(name.as_deref(), Some("made" | "verified"));
     let rows = repository.catalogue.records(&filter);
-    rows.is_ok_and(|rows| rows.iter().any(|row| verified(&row.record.name)))
+    // One that a retirement made without some files does not stand for all of them.
+    let whole = |record: &Record| !record.body.contains_key("without");
+    rows.is_ok_and(|rows| rows.iter().any(|row| verified(&row.record.name) && whole(&row.record)))
 }
 
 /// The holds on any place of what goes.

@@ -88,13 +88,7 @@ pub(super) fn select(
     if !selector.paths.is_empty() {
         by_path(repository, scope, selector, &mut selected)?;
     }
-    for file in &selector.files {
-        if !selected.files.contains_key(file)
-            && let Some(found) = by_id(repository, scope, file)?
-        {
-            selected.files.insert(*file, found);
-        }
-    }
+    by_ids(repository, scope, &selector.files, &mut selected.files)?;
     let empty = FileId::of(b"");
     selected.files.remove(&empty);
     if selected.files.is_empty() {
@@ -182,20 +176,36 @@ fn children(node: &Node) -> Vec<ManifestId> {
     ids
 }
 
-/// A file by its id: as some listing has it, or as the store has it although no listing does.
-fn by_id(repository: &Repository, scope: &Scope, file: &FileId) -> Result<Option<FileRef>> {
-    let (mut found, mut seen) = (None, HashSet::new());
-    let nodes = repository.nodes();
+/// Files by their ids: as some listing has them, or as the store has them although no listing does.
+fn by_ids(
+    repository: &Repository,
+    scope: &Scope,
+    wanted: &[FileId],
+    files: &mut BTreeMap<FileId, FileRef>,
+) -> Result<()> {
+    let mut wanted: HashSet<FileId> =
+        wanted.iter().copied().filter(|file| !files.contains_key(file)).collect();
+    let (nodes, mut seen) = (repository.nodes(), HashSet::new());
     for root in scope.listings.iter().chain(&scope.hoped_for) {
+        if wanted.is_empty() {
+            return Ok(());
+        }
         walk(&nodes, root, &mut seen, &mut |_, entry| {
-            if entry.file == *file {
-                found = Some(*entry);
+            if wanted.remove(&entry.file) {
+                files.insert(entry.file, *entry);
             }
         })?;
-        if found.is_some() {
-            return Ok(found);
+    }
+    for file in wanted {
+        if let Some(found) = stored(repository, &file)? {
+            files.insert(file, found);
         }
     }
+    Ok(())
+}
+
+/// A file that no listing has, as the store has it.
+fn stored(repository: &Repository, file: &FileId) -> Result<Option<FileRef>> {
     let recipe = Key::recipe(file);
     let chunk = Key::new(crate::format::kind::Kind::Chunk, *file.as_bytes());
     let size = if repository.store.contains(&recipe)? {
