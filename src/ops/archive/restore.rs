@@ -11,8 +11,7 @@ use super::{Archived, bad, receipt_of};
 use crate::catalogue::Change;
 use crate::format::frame::Key;
 use crate::model::{
-    DatasetName, Entry, FileId, FileRef, Mode, Presence, RefKind, RefName, RepoPath, State,
-    VersionId,
+    DatasetName, Entry, FileId, FileRef, Mode, RefKind, RefName, RepoPath, State, VersionId,
 };
 use crate::ops::Result;
 use crate::ops::state::{States, record_of};
@@ -189,20 +188,11 @@ impl Plan<'_> {
         Ok((changes, name.map(|(_, name)| name).into_iter().collect()))
     }
 
-    /// Content that was archived is present again; what was erased before the archive was made is
-    /// known to be so.
+    /// What was erased before the archive was made is known to be so. That content which was
+    /// archived is present again, the session says itself.
     fn presence(&self, changes: &mut Vec<Change>) -> Result<()> {
         let overlay = self.repository.overlay();
         let mut seen: HashSet<FileId> = HashSet::new();
-        for one in &self.wanted {
-            let file = one.delivered().file;
-            if let Some(old @ Presence::Archived { .. }) = overlay.get(&file)
-                && seen.insert(file)
-            {
-                let old = Some(old.clone());
-                changes.push(Change::PresenceChanged { file, old, new: None });
-            }
-        }
         for one in &self.contents.listed {
             let file = one.file.file;
             if one.presence.is_some() && overlay.get(&file).is_none() && seen.insert(file) {
