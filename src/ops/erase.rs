@@ -14,6 +14,7 @@ mod job;
 mod list;
 mod page;
 mod plan;
+mod records;
 mod residue;
 mod run;
 mod select;
@@ -24,7 +25,10 @@ pub use approve::{Approval, Approved, approve};
 pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub use page::{html, page};
-pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
+pub use plan::{
+    Findings, Plan, PlanOptions, PlanView, Planned, RecordRule, Selector, Target, plan,
+};
+pub use records::Asked;
 pub use run::{Erased, Run, RunOptions, run};
 pub use statement::{Predicate, Statement};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
-    CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
+    Asked, CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
     certifiers, check, document, find, lift, list, plan, run as carry_out, show,
 };
 use stemmata::repo::Repository;
@@ -32,7 +32,7 @@ enum Verb {
     /// Say what an erasure would do
     Plan {
         /// Every content that was ever at this path, or at paths of this pattern, from the top
-        #[arg(long = "path", value_name = "PATTERN", required_unless_present = "files")]
+        #[arg(long = "path", value_name = "PATTERN", required_unless_present_any = ["files", "record", "keys", "containing"])]
         paths: Vec<String>,
         /// This content, wherever it is
         #[arg(long = "file", value_name = "ID")]
@@ -40,6 +40,18 @@ enum Verb {
         /// Look for paths in this dataset only
         #[arg(long, value_name = "NAME")]
         dataset: Option<DatasetName>,
+        /// Not files but records: those that equal this JSON, or one of its lines
+        #[arg(long, value_name = "JSON|@FILE", conflicts_with_all = ["keys", "containing"])]
+        record: Option<String>,
+        /// Not files but records: those in which each of these holds
+        #[arg(long = "key", value_name = "NAME=VALUE", conflicts_with = "containing")]
+        keys: Vec<String>,
+        /// Not files but records, in text lines: those that hold this text
+        #[arg(long, value_name = "TEXT|@FILE")]
+        containing: Option<String>,
+        /// Keep the records, and empty this field; without FIELD the values that hold the text
+        #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "")]
+        redact: Option<Vec<String>>,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -196,6 +208,10 @@ fn make_plan(verb: &Verb, context: &Context) -> Outcome {
         paths,
         files,
         dataset,
+        record,
+        keys,
+        containing,
+        redact,
         reason,
         basis,
         request,
@@ -209,8 +225,10 @@ fn make_plan(verb: &Verb, context: &Context) -> Outcome {
     };
     let repository = context.open_to_write(dry_run.dry_run)?;
     let (paths, files, dataset) = (paths.clone(), files.clone(), dataset.clone());
+    let records = asked((record, keys, containing), redact.as_ref(), context)?;
     let options = PlanOptions {
-        selector: Selector { paths, files, dataset },
+        selector: Selector { paths, files, dataset, records: None },
+        records,
         reason: reason.clone(),
         basis: basis.clone(),
         request: request.clone(),
@@ -226,7 +244,45 @@ fn make_plan(verb: &Verb, context: &Context) -> Outcome {
         written.map_err(|source| stemmata::repo::Error::Io { path, source })?;
     }
     context.show("erase.plan", &seen, |out| write_plan(&seen, out))?;
-    Ok(Exit::DONE)
+    let all = seen.plan.found().unproven.is_empty();
+    Ok(if all { Exit::DONE } else { Exit::INCOMPLETE })
+}
+
+/// The records that are meant, if any are.
+fn asked(
+    (record, keys, containing): (&Option<String>, &[String], &Option<String>),
+    redact: Option<&Vec<String>>,
+    context: &Context,
+) -> Result<Option<Asked>, Failure> {
+    if record.is_none() && keys.is_empty() && containing.is_none() {
+        return match redact {
+            Some(_) => {
+                let what = "--redact goes with --record, --key or --containing".into();
+                Err(stemmata::ops::Error::BadRecordSelector(what).into())
+            }
+            None => Ok(None),
+        };
+    }
+    let read = |text: &String| match text.strip_prefix('@') {
+        None => Ok(text.clone()),
+        Some(path) => {
+            let bytes = stemmata::repo::papers::read_file(&context.directory.join(path))?;
+            String::from_utf8(bytes).map_err(|_| {
+                let what = format!("{path} is no text");
+                Failure::from(stemmata::ops::Error::BadRecordSelector(what))
+            })
+        }
+    };
+    let redact =
+        redact.map(|fields| fields.iter().filter(|one| !one.is_empty()).cloned().collect());
+    let containing = containing.as_ref().map(read).transpose()?;
+    Ok(Some(Asked {
+        record: record.as_ref().map(read).transpose()?,
+        keys: keys.to_vec(),
+        // A file of one line ends with a line end, which is not meant.
+        containing: containing.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        redact,
+    }))
 }
 
 /// So much of a list is shown to a person.
@@ -242,6 +298,16 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         let paths = target.paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
         let paths = if paths.is_empty() { "in no version".to_owned() } else { paths };
         writeln!(out, "             {:.12}  {paths}", target.file.to_hex())?;
+    }
+    if let Some(records) = seen.plan.records {
+        let what = count(records, "record");
+        writeln!(out, "  of these   {what}; the rest is given out in their place")?;
+    }
+    for why in found.absent_keys.iter().take(SHOWN) {
+        writeln!(out, "  no column  {why}")?;
+    }
+    for why in &found.unproven {
+        writeln!(out, "  unproven   {why}")?;
     }
     if found.targets.len() > SHOWN {
         writeln!(out, "             and {} more", found.targets.len() - SHOWN)?;
@@ -285,7 +351,13 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {
     let erased = done.erased;
     let (files, chunks) = (count(erased.files, "file"), count(erased.chunks, "chunk"));
-    writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?;
+    match erased.records {
+        0 => writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?,
+        some => {
+            let (records, bytes) = (count(some, "record"), size(erased.bytes));
+            writeln!(out, "Erased {records} in {files}, {chunks}, {bytes}")?;
+        }
+    }
     writeln!(out, "Looked again, and found nothing of it")?;
     writeln!(out, "Certificate ({}): {}", done.status, done.certificate)?;
     writeln!(out, "Not proven:")?;

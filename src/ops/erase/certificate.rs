@@ -347,6 +347,7 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
         let shared = plan.found.chunks.shared;
         all.push(format!("{shared} chunks stay, because other files have exactly the same ones"));
     }
+    all.extend(plan.found.unproven.iter().cloned());
     if job.unwatched > 0 {
         let few = job.unwatched;
         all.push(format!(
