@@ -160,7 +160,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let done = carry_out(&repository, &RunOptions { plan, key, device });
             let done = done.map_err(Failure::from)?;
             context.done("erase.run", &done, |out| write_run(&done, out))?;
-            Ok(if done.status == "final" { Exit::DONE } else { Exit::INCOMPLETE })
+            Ok(if done.status == "final" && done.unproven.is_empty() {
+                Exit::DONE
+            } else {
+                Exit::INCOMPLETE
+            })
         }
         Verb::Verify { certificate, device } => look_again(context, certificate, device.as_deref()),
         Verb::List => {

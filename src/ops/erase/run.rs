@@ -57,6 +57,9 @@ pub struct Run {
     pub erased: Erased,
     /// What could not be looked at.
     pub not_proven: Vec<String>,
+    /// Of these: files and rows that may still hold such records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
 }
 
 /// How a plan is carried out.
@@ -107,7 +110,8 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let certified = certificate::certify(repository, &signer, &plan, &job, &evidence, erased)?;
     let Certified { path, status, not_proven } = certified;
     let certificate = path.display().to_string();
-    Ok(Run { plan: id, certificate, status, erased, not_proven })
+    let unproven = plan.found.unproven;
+    Ok(Run { plan: id, certificate, status, erased, not_proven, unproven })
 }
 
 /// Finds a plan by its id, the beginning of it, or its file.
