@@ -20,17 +20,17 @@ mod run;
 mod select;
 mod statement;
 mod verify;
+mod view;
 
 pub use approve::{Approval, Approved, approve};
 pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub use page::{html, page};
-pub use plan::{
-    Findings, Plan, PlanOptions, PlanView, Planned, RecordRule, Selector, Target, plan,
-};
+pub use plan::{Findings, Plan, PlanOptions, Planned, RecordRule, Selector, Target, plan};
 pub use records::Asked;
 pub use run::{Erased, Run, RunOptions, run};
 pub use statement::{Predicate, Statement};
+pub use view::PlanView;
 
 /// An error and its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
