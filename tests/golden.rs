@@ -30,17 +30,82 @@ fn play(text: &str, directory: &Path) -> String {
     now
 }
 
+/// As [`play`], for the commands in the `console` blocks of a page; its prose stays as it is.
+fn play_page(text: &str, directory: &Path) -> String {
+    let (mut now, mut in_block, mut ids) = (String::new(), false, Vec::new());
+    for line in text.lines() {
+        let is_fence = line.starts_with("```");
+        let shown = is_fence || !in_block || line.starts_with("$ ");
+        if shown {
+            now.push_str(line);
+            now.push('\n');
+        }
+        if in_block && let Some(command) = line.strip_prefix("$ ") {
+            let mut said = String::new();
+            run(command, directory, &mut said);
+            now.push_str(&number_ids(&said, &mut ids));
+        }
+        if is_fence {
+            in_block = !in_block && line == "```console";
+        }
+    }
+    now
+}
+
+/// Ids of versions depend on the machine that a step ran on, so a page shows them as v1, v2, … in
+/// the order in which they come.
+fn number_ids(text: &str, ids: &mut Vec<String>) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len()).max(1);
+        let word = (word..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let (head, tail) = rest.split_at(word);
+        let is_id = [12, 64].contains(&head.len()) && head.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_id {
+            let known = ids.iter().position(|id| id == &head[..12]);
+            let number = known.unwrap_or(ids.len()) + 1;
+            if known.is_none() {
+                ids.push(head[..12].to_owned());
+            }
+            write!(out, "{:·<12}", format!("v{number}")).expect("writing to a string");
+        } else {
+            out.push_str(head);
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// The tutorial is what really happens.
+#[test]
+fn the_tutorial_of_an_audit_is_what_happens() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tutorial-audit.md");
+    let text = std::fs::read_to_string(&file).expect("the tutorial is there");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let place = directory.path().canonicalize().expect("it is there").join("data");
+    std::fs::create_dir(&place).expect("a directory can be made");
+    let now = play_page(&text, &place);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "the page itself")]
+        std::fs::write(&file, &now).expect("the page can be written");
+    }
+    let first = text.lines().zip(now.lines()).position(|(a, b)| a != b).map(|line| line + 1);
+    assert!(now == text, "not as recorded, from line {first:?}:\n{now}");
+}
+
 fn run(command: &str, directory: &Path, now: &mut String) {
     let program = Path::new(env!("CARGO_BIN_EXE_stem"));
     let folder = program.parent().expect("a program lies in a directory");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let output = Command::new("bash")
         .args(["-c", command])
         .current_dir(directory)
         .env_clear()
         .env("PATH", path)
         .env("HOME", directory)
-        .env("FIXTURES", Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"))
+        .env("FIXTURES", &fixtures)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("STEM_AUTHOR", AUTHOR)
         .env("SOURCE_DATE_EPOCH", CLOCK)
@@ -49,6 +114,7 @@ fn run(command: &str, directory: &Path, now: &mut String) {
         .expect("bash runs");
     for bytes in [output.stdout, output.stderr] {
         let text = String::from_utf8_lossy(&bytes).replace(&*directory.to_string_lossy(), "[DIR]");
+        let text = text.replace(&*fixtures.to_string_lossy(), "$FIXTURES");
         now.push_str(&text);
         if !text.is_empty() && !text.ends_with('\n') {
             now.push_str("%\n");

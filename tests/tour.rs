@@ -20,7 +20,28 @@ fn the_tour_ends_well_and_leaves_repositories_to_play_with() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let shown = String::from_utf8(output.stdout).expect("text");
-    for verb in ["init", "add", "commit", "merge", "revert", "rollback", "undo", "fsck", "gc"] {
+    let verbs = [
+        "init",
+        "add",
+        "commit",
+        "merge",
+        "revert",
+        "rollback",
+        "undo",
+        "fsck",
+        "gc",
+        "run",
+        "metric",
+        "consumer",
+        "lineage",
+        "query",
+        "policy",
+        "audit",
+        "erase",
+        "certificate",
+        "archive",
+    ];
+    for verb in verbs {
         assert!(shown.contains(&format!("$ stem {verb}")), "the tour shows no `{verb}`");
     }
     let place = directory.path().join("here/chat-data");

@@ -14,8 +14,7 @@ use super::{Context, Outcome};
 #[derive(Debug, Parser)]
 #[command(name = "stem", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done; 1 no; 2 usage; 3 some items failed; 4 conflicts; \
-    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by the policy; 15 would lose unsaved work; \
-    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by a gate; \
+    10 not found; 11 busy, try again; 12 not allowed; 13 damaged; 14 refused by the policy; \
     15 would lose unsaved work, or is held; 16 not approved, or out of date; \
     18 out of space; 19 content gone by design; 20 erasure incomplete; 70 a bug; 130 interrupted.")]
 pub(crate) struct Args {

@@ -78,17 +78,7 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
         // What was staged long ago may be collected since.
         repository.must_have(&[state.staged])?;
     }
-    let journey = match &state {
-        Some(state) => {
-            let now = repository.state().staged;
-            let mut files = differences(repository, &now, &state.staged)?;
-            if !CHANGE_FILES.contains(&entry.action.as_str()) {
-                files.clear();
-            }
-            Some(Journey::by(repository, files)?)
-        }
-        None => None,
-    };
+    let journey = state.as_ref().map(|state| way_back(repository, &entry, state)).transpose()?;
     let subject = format!("{} {}", entry.action, entry.subject);
     let asked = Transaction { changes: moves.clone(), ..Transaction::default() };
     repository.ask("undo", &subject, &asked, dry_run)?;
@@ -123,6 +113,19 @@ pub fn undo(repository: &Repository, force: bool, dry_run: bool) -> Result<Undo>
         done.absent.clone_from(&updated.absent);
     }
     Ok(done)
+}
+
+/// The files that change with the worktree's state, if the entry had changed any.
+fn way_back(
+    repository: &Repository,
+    entry: &JournalEntry,
+    state: &WorktreeState,
+) -> Result<Journey> {
+    let mut files = differences(repository, &repository.state().staged, &state.staged)?;
+    if !CHANGE_FILES.contains(&entry.action.as_str()) {
+        files.clear();
+    }
+    Journey::by(repository, files)
 }
 
 /// What stands still is not moved back either.

@@ -22,15 +22,20 @@ pub(super) struct Guide<'a> {
     context: &'a Context,
     program: PathBuf,
     directory: PathBuf,
+    keys: PathBuf,
     author: &'static str,
     pub(super) steps: Vec<Step>,
 }
 
 impl<'a> Guide<'a> {
-    pub(super) fn new(context: &'a Context, directory: PathBuf) -> Result<Self, Failure> {
+    pub(super) fn new(
+        context: &'a Context,
+        directory: PathBuf,
+        keys: PathBuf,
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(Failure::Answer)?;
         let author = "Lin Mei <lin@example.org>";
-        Ok(Self { context, program, directory, author, steps: Vec::new() })
+        Ok(Self { context, program, directory, keys, author, steps: Vec::new() })
     }
 
     /// Somebody else sits down at the keyboard.
@@ -79,6 +84,15 @@ impl<'a> Guide<'a> {
 
     /// Runs a command that must end with this exit code.
     pub(super) fn stem_ends(&mut self, exit: i32, arguments: &[&str]) -> Result<(), Failure> {
+        self.play(exit, arguments).map(drop)
+    }
+
+    /// Runs a command that must do what it is asked for; what it answers.
+    pub(super) fn stem_says(&mut self, arguments: &[&str]) -> Result<String, Failure> {
+        self.play(0, arguments)
+    }
+
+    fn play(&mut self, exit: i32, arguments: &[&str]) -> Result<String, Failure> {
         let quoted: Vec<_> = arguments.iter().map(|word| quote(word)).collect();
         let command = format!("stem {}", quoted.join(" "));
         let green = anstyle::AnsiColor::Green.on_default();
@@ -87,6 +101,7 @@ impl<'a> Guide<'a> {
             .args(arguments)
             .current_dir(&self.directory)
             .env("STEM_AUTHOR", self.author)
+            .env("STEM_KEYS", &self.keys)
             .output()
             .map_err(Failure::Answer)?;
         self.print(format_args!("{}", String::from_utf8_lossy(&output.stdout)))?;
@@ -100,7 +115,22 @@ impl<'a> Guide<'a> {
         if exit != 0 {
             self.say(&format!("exit code {exit}"))?;
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Removes a file, as a user would.
+    pub(super) fn remove(&self, path: &str) -> Result<(), Failure> {
+        std::fs::remove_file(self.directory.join(path)).map_err(Failure::Answer)
+    }
+
+    /// The path of the certificate that the store here has.
+    pub(super) fn certificate(&self) -> Result<String, Failure> {
+        let folder = ".stem/store/certificates";
+        let mut entries =
+            std::fs::read_dir(self.directory.join(folder)).map_err(Failure::Answer)?;
+        let none = || io::Error::from(io::ErrorKind::NotFound);
+        let first = entries.next().ok_or_else(none).flatten().map_err(Failure::Answer)?;
+        Ok(format!("{folder}/{}", first.file_name().display()))
     }
 
     /// Writes a file, as an editor or a program would.

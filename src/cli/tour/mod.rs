@@ -5,6 +5,7 @@
 //! Invariant: a command that does not end as the story says ends the tour with an error.
 
 mod data;
+mod governance;
 mod guide;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub(super) struct Tour {
 pub(super) fn lead(context: &Context, directory: PathBuf) -> Result<Tour, Failure> {
     let work = directory.join("chat-data");
     std::fs::create_dir_all(&work).map_err(Failure::Answer)?;
-    let mut guide = Guide::new(context, work)?;
+    let mut guide = Guide::new(context, work, directory.join("keys"))?;
     first_version(&mut guide)?;
     clean_on_a_branch(&mut guide)?;
     two_people(&mut guide)?;
@@ -34,8 +35,12 @@ pub(super) fn lead(context: &Context, directory: PathBuf) -> Result<Tour, Failur
     a_bad_batch(&mut guide)?;
     read_without_checkout(&mut guide)?;
     another_dataset(&mut guide, &directory)?;
+    governance::where_from(&mut guide, &directory)?;
+    governance::rules(&mut guide)?;
     from_git(&mut guide, &directory)?;
     check(&mut guide, &directory)?;
+    governance::erasure(&mut guide, &directory)?;
+    governance::archive(&mut guide)?;
     Ok(Tour { directory, steps: guide.steps })
 }
 
@@ -47,7 +52,10 @@ fn first_version(guide: &mut Guide<'_>) -> Result<(), Failure> {
     guide.stem(&["init"])?;
     guide.stem(&["status"])?;
     guide.stem(&["add", "-A"])?;
-    guide.stem(&["commit", "-m", "Raw delivery: 480 instructions, 12 labelled images"])?;
+    let source = "uri=https://example.org/delivery-1.tar,licence=CC-BY-4.0,retrieved=2026-11-02";
+    let said = ["--source", source, "--purpose", "tuning a chat model", "--language", "en"];
+    let message = "Raw delivery: 480 instructions, 12 labelled images";
+    guide.stem(&[&["commit", "-m", message][..], &said[..]].concat())?;
     guide.stem(&["tag", "raw-v1", "-m", "as received"])?;
     guide.stem(&["ls", "-l"])
 }
@@ -150,7 +158,7 @@ fn another_dataset(guide: &mut Guide<'_>, directory: &std::path::Path) -> Result
 }
 
 fn from_git(guide: &mut Guide<'_>, directory: &std::path::Path) -> Result<(), Failure> {
-    guide.scene("8. A dataset that is kept in Git moves over with its history")?;
+    guide.scene("10. A dataset that is kept in Git moves over with its history")?;
     let old = directory.join("kept-in-git");
     if !make_git_repository(&old) {
         return guide.say("left out: there is no git on this machine");
@@ -184,7 +192,7 @@ fn make_git_repository(place: &std::path::Path) -> bool {
 }
 
 fn check(guide: &mut Guide<'_>, directory: &std::path::Path) -> Result<(), Failure> {
-    guide.scene("9. Every stored byte is read again and checked; what nobody needs goes")?;
+    guide.scene("11. Every stored byte is read again and checked; what nobody needs goes")?;
     guide.go(directory.join("chat-data"))?;
     guide.stem(&["fsck", "--read-data"])?;
     guide.say("an experiment with a big file is given up")?;

@@ -243,7 +243,7 @@ pub struct Findings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// [`SCHEMA`].
+    /// `stem.erase-plan/1`.
     pub schema: String,
     /// The store: the hash of the first entry of its journal.
     pub store: String,

@@ -19,12 +19,12 @@ pub(super) const CERTIFICATES: &str = "certificates";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// [`STATEMENT`].
+    /// `https://in-toto.io/Statement/v1`.
     #[serde(rename = "_type")]
     pub kind: String,
     /// The files, by salted commitments.
     pub subject: Vec<Subject>,
-    /// [`PREDICATE`].
+    /// `urn:stemmata:erasure:1`.
     #[serde(rename = "predicateType")]
     pub predicate_type: String,
     /// What is certified.
