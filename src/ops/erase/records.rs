@@ -178,7 +178,8 @@ impl Search {
         selected: &mut Selected,
     ) -> std::result::Result<Option<Rest>, table::Error> {
         let seen = table::scan(source(bytes), format, &self.selector, Want::Places, &mut |_| {})?;
-        for key in seen.absent_keys {
+        let columns = matches!(format, Format::Csv { .. } | Format::Parquet);
+        for key in seen.absent_keys.into_iter().filter(|_| columns) {
             selected.absent_keys.push(format!("{shown}: {key}"));
         }
         if seen.matched == 0 {
