@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
+use super::certificates::{python, verifier};
 use super::place::Place;
 
 /// A line that stands nowhere else.
@@ -114,6 +115,14 @@ fn a_record_goes_from_every_version_and_nothing_else_does() {
         assert!(place.must("stem status").contains("Nothing to commit"), "{ask}");
         place.must(&format!("stem fsck --read-data && stem erase verify {id}"));
         place.must("stem gc -q -y --grace 0s && stem fsck --read-data && cd ../other && stem fsck");
+        place.must(&format!("stem certificate verify {id} --key $(ls ../.config/stem/keys/*.pub)"));
+        if let Some(python) = python() {
+            place.must(&format!(
+                "{} {} .stem/store/certificates/{id}.json ../.config/stem/keys/*.pub",
+                python.display(),
+                verifier().display()
+            ));
+        }
         assert!(place.must("stem ls -r").contains("replaced"));
         // Neither the file comes back, nor the record in another one, in whatever format.
         std::fs::write(place.data().join("a.jsonl"), original).unwrap();
