@@ -14,6 +14,8 @@ mod histories;
 mod lies;
 #[path = "erase/place.rs"]
 mod place;
+#[path = "erase/records.rs"]
+mod records;
 #[path = "erase/refusals.rs"]
 mod refusals;
 #[path = "erase/screens.rs"]

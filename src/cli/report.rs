@@ -258,6 +258,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         | E::Everything { .. }
         | E::NoSpace { .. }
         | E::Incomplete(_)
+        | E::BadRecordSelector(_)
+        | E::NoRecord
+        | E::Unproven(_)
         | E::NoCertificate(_)
         | E::NotEntitled(_) => tell_erase(error),
         E::Refused(_) => told(Exit::USAGE, "refused", ""),
@@ -338,6 +341,13 @@ fn tell_erase(error: &ops::Error) -> Told {
             (Exit::USAGE, "everything", "if that is meant, say `--yes-all` and its name")
         }
         E::NoSpace { .. } => (Exit::NO_SPACE, "no_space", "free some space, then do it again"),
+        E::BadRecordSelector(_) => {
+            (Exit::USAGE, "bad_records", "a record is JSON, a key is NAME=VALUE")
+        }
+        E::NoRecord => (Exit::NOT_FOUND, "no_record", ""),
+        E::Unproven(_) => {
+            (Exit::INCOMPLETE, "unproven", "look at these files, or erase them whole")
+        }
         E::Incomplete(_) => {
             (Exit::INCOMPLETE, "incomplete", "see to these places, then `run` the same plan again")
         }
@@ -402,7 +412,7 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
         E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
-        E::Erased { .. } | E::AllAbsent { .. } => told(
+        E::Erased { .. } | E::ErasedRecord { .. } | E::AllAbsent { .. } => told(
             Exit::GONE,
             "erased",
             "`stem certificate show` tells what was erased and why; it cannot come back",

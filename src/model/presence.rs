@@ -23,7 +23,7 @@ pub enum Presence {
         by: FileId,
         /// The length of the copy in bytes.
         by_size: u64,
-        /// The certificate that proves it.
+        /// The certificate that proves it; empty once its content may be added again.
         certificate: String,
     },
     /// It was moved away, and can be brought back.
@@ -54,11 +54,11 @@ impl Presence {
         }
     }
 
-    /// The certificate of an erasure.
+    /// The certificate of an erasure whose ban still counts.
     pub fn certificate(&self) -> Option<&str> {
         match self {
             Self::Erased { certificate, .. } | Self::Replaced { certificate, .. } => {
-                Some(certificate)
+                Some(certificate.as_str()).filter(|id| !id.is_empty())
             }
             Self::Archived { .. } => None,
         }

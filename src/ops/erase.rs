@@ -15,22 +15,26 @@ mod job;
 mod list;
 mod page;
 mod plan;
+mod records;
 mod residue;
 mod run;
 mod select;
 mod statement;
 mod verify;
+mod view;
 
 pub use approve::{Approval, Approved, approve};
-pub(super) use approve::{Asked, approvals_of, sign};
+pub(super) use approve::{Asked as AskedApproval, approvals_of, sign};
 pub(super) use certificate::may_certify;
 pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub use page::{html, page};
 pub(super) use plan::{AsOf, Downstream, NamedRef, downstream, id_of, store_id};
-pub use plan::{Findings, Plan, PlanOptions, PlanView, Planned, Selector, Target, plan};
+pub use plan::{Findings, Plan, PlanOptions, Planned, RecordRule, Selector, Target, plan};
+pub use records::Asked;
 pub use run::{Erased, Run, RunOptions, run};
 pub use statement::{Predicate, Statement};
+pub use view::PlanView;
 
 /// An error and its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {

@@ -193,6 +193,15 @@ pub enum Error {
     /// The content was looked for and found.
     #[error("the erasure is not complete: {}", .0.join("; "))]
     Incomplete(Vec<String>),
+    /// Records are asked for in a way that is none.
+    #[error("which records are meant is not clear: {0}")]
+    BadRecordSelector(String),
+    /// No record is as was asked for.
+    #[error("no file of any version holds such a record")]
+    NoRecord,
+    /// No record was found, but not everything could be looked through.
+    #[error("no such record was found, but not everything could be looked through: {}", .0.join("; "))]
+    Unproven(Vec<String>),
     /// No certificate of that name.
     #[error("there is no certificate `{}`", .0.escape_debug())]
     NoCertificate(String),

@@ -109,6 +109,14 @@ fn refuse_erased(
         }
         _ => None,
     };
+    if let [only] = &outcome.failed[..]
+        && outcome.ingested.is_empty()
+        && deleted.is_empty()
+        && let repo::Error::ErasedRecord { path, row, certificate } = &only.error
+    {
+        let (path, row, certificate) = (path.clone(), *row, certificate.clone());
+        return Err(repo::Error::ErasedRecord { path, row, certificate });
+    }
     let absent: Vec<Absent> = outcome.failed.iter().filter_map(refused).collect();
     let other = outcome.failed.len() > absent.len() || !outcome.ingested.is_empty();
     if absent.is_empty() || other || !deleted.is_empty() {

@@ -136,6 +136,16 @@ pub enum Error {
         /// The certificate.
         certificate: String,
     },
+    /// A file that holds a record that was erased, on purpose.
+    #[error("{} holds a record that was erased (row {row}), as certificate {} says", path.as_ref().map_or("a file".into(), |path| format!("`{path}`")), &certificate[..certificate.len().min(16)])]
+    ErasedRecord {
+        /// The file, if it has a name yet.
+        path: Option<RepoPath>,
+        /// The row, from 1; in text the line.
+        row: u64,
+        /// The certificate.
+        certificate: String,
+    },
     /// Content that was moved to an archive.
     #[error("the content of {file} is archived: {place}")]
     Archived {

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use super::banned;
 use super::session::Session;
 use super::{Error, Result};
 use crate::chunk::{self, PROFILE_BYTES, Profile};
@@ -108,7 +109,8 @@ pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Wanted]) -> Result<O
 ///
 /// # Errors
 ///
-/// [`Error::Erased`] if it must not come back; the store's.
+/// [`Error::Erased`] if it must not come back, [`Error::ErasedRecord`] if a line of it must not;
+/// what format it has is not known here. The store's.
 pub fn ingest_bytes(
     session: &Session<'_>,
     packer: &mut Packer,
@@ -117,6 +119,10 @@ pub fn ingest_bytes(
 ) -> Result<FileRef> {
     let file = FileId::of(bytes);
     session.repository().admit(&file)?;
+    let overlay = session.repository().overlay();
+    if overlay.bans_records() && mode != Mode::Symlink {
+        banned::admit(overlay.bans(), None, bytes)?;
+    }
     store_whole(session, packer, bytes, file)?;
     Ok(FileRef { mode, size: bytes.len() as u64, file })
 }
@@ -128,7 +134,14 @@ pub(super) fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// Whether an error of reading one file leaves the others possible.
 fn concerns_one_file(error: &Error) -> bool {
-    matches!(error, Error::Worktree(_) | Error::Io { .. } | Error::Write(_) | Error::Erased { .. })
+    matches!(
+        error,
+        Error::Worktree(_)
+            | Error::Io { .. }
+            | Error::Write(_)
+            | Error::Erased { .. }
+            | Error::ErasedRecord { .. }
+    )
 }
 
 impl Shared<'_> {
@@ -241,6 +254,10 @@ impl<'a> Worker<'a> {
         if self.shared.may_refuse(self.buffer.len() as u64) {
             self.shared.session.repository().admit(&FileId::of(&self.buffer))?;
         }
+        let overlay = self.shared.session.repository().overlay();
+        if overlay.bans_records() && wanted.stat.mode != Mode::Symlink {
+            banned::admit(overlay.bans(), Some(&wanted.path), &self.buffer)?;
+        }
         Ok(stat)
     }
 }
@@ -265,6 +282,12 @@ fn store_whole(
         push(session, &mut recipe, ChunkRef { id, len: piece.len() as u32 })?;
     }
     finish_recipe(session, recipe, file)
+}
+
+/// The chunks that bytes become when they are stored.
+pub fn chunks_of(bytes: &[u8]) -> Vec<Key> {
+    let profile = Profile::of(&bytes[..bytes.len().min(PROFILE_BYTES)]);
+    chunk::split(bytes, profile).map(|range| Key::chunk(&ChunkId::of(&bytes[range]))).collect()
 }
 
 fn push(session: &Session<'_>, recipe: &mut RecipeBuilder, chunk: ChunkRef) -> Result<()> {

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
+use super::banned::Ban;
 use super::{Error, Repository, Result};
 use crate::model::{FileId, FileRef, Presence, RepoPath};
 
@@ -18,6 +19,8 @@ pub struct Overlay {
     files: HashMap<FileId, Presence>,
     /// The lengths of what may not come back.
     banned_sizes: HashSet<u64>,
+    /// The records that may not come back.
+    bans: Vec<Arc<Ban>>,
 }
 
 /// A path whose content cannot be given out.
@@ -53,7 +56,7 @@ impl Overlay {
     pub fn with(&self, more: impl IntoIterator<Item = (FileId, Presence)>) -> Self {
         let mut files = self.files.clone();
         files.extend(more);
-        Self { files, banned_sizes: self.banned_sizes.clone() }
+        Self { files, banned_sizes: self.banned_sizes.clone(), bans: self.bans.clone() }
     }
 
     /// What is given out for `file`: itself, or a redacted copy of it.
@@ -92,11 +95,18 @@ impl Overlay {
     /// [`Error::Erased`].
     pub fn admit(&self, file: &FileId) -> Result<()> {
         match self.files.get(file) {
-            Some(gone @ (Presence::Erased { .. } | Presence::Replaced { .. })) => {
-                Err(absent(file, gone))
-            }
+            Some(gone) if gone.certificate().is_some() => Err(absent(file, gone)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there are records that may not come back.
+    pub fn bans_records(&self) -> bool {
+        !self.bans.is_empty()
+    }
+
+    pub(super) fn bans(&self) -> &[Arc<Ban>] {
+        &self.bans
     }
 
     /// Whether a file of this length may be one that must not come back.
@@ -145,8 +155,12 @@ impl Repository {
         if rows.is_empty() && now.is_empty() {
             return Ok(());
         }
+        let replaced = rows.iter().filter(|row| matches!(row.presence, Presence::Replaced { .. }));
+        let certificates = replaced.filter_map(|row| row.presence.certificate()).collect();
+        let bans = self.bans(&certificates, &now.bans)?;
         let banned = rows.iter().filter(|row| row.presence.certificate().is_some());
         *now = Arc::new(Overlay {
+            bans,
             banned_sizes: banned.map(|row| row.presence.size()).collect(),
             files: rows.into_iter().map(|row| (row.file, row.presence)).collect(),
         });

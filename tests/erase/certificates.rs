@@ -176,7 +176,7 @@ for name in os.listdir(sys.argv[2]):
 ";
 
 /// A Python that has `cryptography`, if there is one.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let venv = std::env::var_os("STEM_VENV").map(|venv| PathBuf::from(venv).join("bin/python"));
     [venv, Some("python3".into())].into_iter().flatten().find(|python| {
         let tried = Command::new(python).args(["-c", "import cryptography"]).output();
@@ -184,7 +184,7 @@ fn python() -> Option<PathBuf> {
     })
 }
 
-fn verifier() -> PathBuf {
+pub(crate) fn verifier() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify/verify_certificate.py")
 }
 

@@ -35,6 +35,13 @@ pub(super) async fn change_presence(
         }
         Presence::Erased { .. } | Presence::Archived { .. } => (None, None),
     };
+    let certificate = match new {
+        // Empty once the ban was lifted.
+        Presence::Erased { certificate, .. } | Presence::Replaced { certificate, .. } => {
+            Some(certificate.clone())
+        }
+        Presence::Archived { .. } => None,
+    };
     let place = match new {
         Presence::Archived { place, .. } => Some(place.clone()),
         Presence::Erased { .. } | Presence::Replaced { .. } => None,
@@ -43,7 +50,7 @@ pub(super) async fn change_presence(
         .bind(file.to_hex())
         .bind(new.as_str())
         .bind(signed("the size of a file", new.size())?)
-        .bind(new.certificate().map(str::to_owned))
+        .bind(certificate)
         .bind(by)
         .bind(by_size)
         .bind(place)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
-    CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
+    Asked, CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
     certifiers, check, document, find, lift, list, plan, run as carry_out, show,
 };
 use stemmata::repo::Repository;
@@ -30,37 +30,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Say what an erasure would do
-    Plan {
-        /// Every content that was ever at this path, or at paths of this pattern, from the top
-        #[arg(long = "path", value_name = "PATTERN", required_unless_present = "files")]
-        paths: Vec<String>,
-        /// This content, wherever it is
-        #[arg(long = "file", value_name = "ID")]
-        files: Vec<FileId>,
-        /// Look for paths in this dataset only
-        #[arg(long, value_name = "NAME")]
-        dataset: Option<DatasetName>,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// By what law or contract
-        #[arg(long, value_name = "TEXT")]
-        basis: Option<String>,
-        /// Whose request it answers
-        #[arg(long, value_name = "REF")]
-        request: Option<String>,
-        /// By how many keys it must be approved, if not by more (`erase.approvals`)
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        approvals: u64,
-        /// If everything is meant: the name of the dataset
-        #[arg(long, value_name = "NAME")]
-        yes_all: Option<String>,
-        /// Write the plan here as well
-        #[arg(short, long, value_name = "PLAN")]
-        output: Option<PathBuf>,
-        #[command(flatten)]
-        dry_run: DryRun,
-    },
+    Plan(Box<PlanArgs>),
     /// Show a plan, and what stands in its way now
     Show {
         /// The plan's id, the beginning of it, or its file
@@ -118,6 +88,51 @@ enum Verb {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct PlanArgs {
+    /// Every content that was ever at this path, or at paths of this pattern, from the top
+    #[arg(long = "path", value_name = "PATTERN", required_unless_present_any = ["files", "record", "keys", "containing"])]
+    paths: Vec<String>,
+    /// This content, wherever it is
+    #[arg(long = "file", value_name = "ID")]
+    files: Vec<FileId>,
+    /// Look for paths in this dataset only
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<DatasetName>,
+    /// Not files but records: those that equal this JSON, or one of its lines
+    #[arg(long, value_name = "JSON|@FILE", conflicts_with_all = ["keys", "containing"])]
+    record: Option<String>,
+    /// Not files but records: those in which each of these holds
+    #[arg(long = "key", value_name = "NAME=VALUE", conflicts_with = "containing")]
+    keys: Vec<String>,
+    /// Not files but records, in text lines: those that hold this text
+    #[arg(long, value_name = "TEXT|@FILE")]
+    containing: Option<String>,
+    /// Keep the records, and empty this field; without FIELD the values that hold the text
+    #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "")]
+    redact: Option<Vec<String>>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// By what law or contract
+    #[arg(long, value_name = "TEXT")]
+    basis: Option<String>,
+    /// Whose request it answers
+    #[arg(long, value_name = "REF")]
+    request: Option<String>,
+    /// By how many keys it must be approved, if not by more (`erase.approvals`)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    approvals: u64,
+    /// If everything is meant: the name of the dataset
+    #[arg(long, value_name = "NAME")]
+    yes_all: Option<String>,
+    /// Write the plan here as well
+    #[arg(short, long, value_name = "PLAN")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
 #[derive(Serialize)]
 struct Erasures {
     erasures: Vec<Listed>,
@@ -125,7 +140,7 @@ struct Erasures {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     match &args.verb {
-        Verb::Plan { .. } => make_plan(&args.verb, context),
+        Verb::Plan(args) => make_plan(args, context),
         Verb::Show { plan } => {
             let repository = context.open()?;
             let seen = show(&repository, plan).map_err(Failure::from)?;
@@ -148,7 +163,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let done = carry_out(&repository, &RunOptions { plan, key, device });
             let done = done.map_err(Failure::from)?;
             context.done("erase.run", &done, |out| write_run(&done, out))?;
-            Ok(if done.status == "final" { Exit::DONE } else { Exit::INCOMPLETE })
+            Ok(if done.status == "final" && done.unproven.is_empty() {
+                Exit::DONE
+            } else {
+                Exit::INCOMPLETE
+            })
         }
         Verb::Verify { certificate, device } => look_again(context, certificate, device.as_deref()),
         Verb::List => {
@@ -191,42 +210,65 @@ fn look_again(context: &Context, certificate: &str, device: Option<&Path>) -> Ou
     Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
 }
 
-fn make_plan(verb: &Verb, context: &Context) -> Outcome {
-    let Verb::Plan {
-        paths,
-        files,
-        dataset,
-        reason,
-        basis,
-        request,
-        approvals,
-        yes_all,
-        output,
-        dry_run,
-    } = verb
-    else {
-        return Ok(Exit::USAGE);
-    };
-    let repository = context.open_to_write(dry_run.dry_run)?;
-    let (paths, files, dataset) = (paths.clone(), files.clone(), dataset.clone());
+fn make_plan(args: &PlanArgs, context: &Context) -> Outcome {
+    let dry_run = args.dry_run.dry_run;
+    let repository = context.open_to_write(dry_run)?;
+    let (paths, files, dataset) = (args.paths.clone(), args.files.clone(), args.dataset.clone());
     let options = PlanOptions {
-        selector: Selector { paths, files, dataset },
-        reason: reason.clone(),
-        basis: basis.clone(),
-        request: request.clone(),
-        approvals: *approvals,
-        yes_all: yes_all.clone(),
-        dry_run: dry_run.dry_run,
+        selector: Selector { paths, files, dataset, records: None },
+        records: asked(args, context)?,
+        reason: args.reason.clone(),
+        basis: args.basis.clone(),
+        request: args.request.clone(),
+        approvals: args.approvals,
+        yes_all: args.yes_all.clone(),
+        dry_run,
     };
     let seen = plan(&repository, &options).map_err(Failure::from)?;
-    if let Some(output) = output.as_ref().filter(|_| !dry_run.dry_run) {
+    if let Some(output) = args.output.as_ref().filter(|_| !dry_run) {
         let path = context.directory.join(output);
         let bytes = document(&repository, &seen.id).map_err(Failure::from)?;
         let written = stemmata::repo::papers::write_durably(&path, &bytes);
         written.map_err(|source| stemmata::repo::Error::Io { path, source })?;
     }
     context.show("erase.plan", &seen, |out| write_plan(&seen, out))?;
-    Ok(Exit::DONE)
+    let all = seen.plan.found().unproven.is_empty();
+    Ok(if all { Exit::DONE } else { Exit::INCOMPLETE })
+}
+
+/// The records that are meant, if any are.
+fn asked(args: &PlanArgs, context: &Context) -> Result<Option<Asked>, Failure> {
+    let PlanArgs { record, keys, containing, redact, .. } = args;
+    let redact = redact.as_ref();
+    if record.is_none() && keys.is_empty() && containing.is_none() {
+        return match redact {
+            Some(_) => {
+                let what = "--redact goes with --record, --key or --containing".into();
+                Err(stemmata::ops::Error::BadRecordSelector(what).into())
+            }
+            None => Ok(None),
+        };
+    }
+    let read = |text: &String| match text.strip_prefix('@') {
+        None => Ok(text.clone()),
+        Some(path) => {
+            let bytes = stemmata::repo::papers::read_file(&context.directory.join(path))?;
+            String::from_utf8(bytes).map_err(|_| {
+                let what = format!("{path} is no text");
+                Failure::from(stemmata::ops::Error::BadRecordSelector(what))
+            })
+        }
+    };
+    let redact =
+        redact.map(|fields| fields.iter().filter(|one| !one.is_empty()).cloned().collect());
+    let containing = containing.as_ref().map(read).transpose()?;
+    Ok(Some(Asked {
+        record: record.as_ref().map(read).transpose()?,
+        keys: keys.clone(),
+        // A file of one line ends with a line end, which is not meant.
+        containing: containing.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        redact,
+    }))
 }
 
 /// So much of a list is shown to a person.
@@ -237,11 +279,22 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "plan {}", seen.id)?;
     writeln!(out, "  because    {}", seen.plan.reason)?;
     let content = size(found.bytes.content);
-    writeln!(out, "  erases     {} ({content})", count(found.targets.len() as u64, "file"))?;
+    let verb = if seen.plan.records.is_some() { "rewrites" } else { "erases  " };
+    writeln!(out, "  {verb}   {} ({content})", count(found.targets.len() as u64, "file"))?;
     for target in found.targets.iter().take(SHOWN) {
         let paths = target.paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
         let paths = if paths.is_empty() { "in no version".to_owned() } else { paths };
         writeln!(out, "             {:.12}  {paths}", target.file.to_hex())?;
+    }
+    if let Some(records) = seen.plan.records {
+        let what = count(records, "record");
+        writeln!(out, "  without    {what}; all other rows stay")?;
+    }
+    for why in found.absent_keys.iter().take(SHOWN) {
+        writeln!(out, "  no column  {why}")?;
+    }
+    for why in &found.unproven {
+        writeln!(out, "  unproven   {why}")?;
     }
     if found.targets.len() > SHOWN {
         writeln!(out, "             and {} more", found.targets.len() - SHOWN)?;
@@ -257,11 +310,12 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  frees      {} in {exclusive}", size(found.bytes.freed))?;
     if shared > 0 {
         let kept = size(found.bytes.kept_shared);
-        writeln!(
-            out,
-            "  keeps      {} ({kept}) that other files have too:",
-            count(shared, "chunk")
-        )?;
+        let others = match (seen.plan.records.is_some(), found.chunks.sharers.is_empty()) {
+            (true, true) => "the copies have too",
+            (true, false) => "the copies or other files have too:",
+            (false, _) => "other files have too:",
+        };
+        writeln!(out, "  keeps      {} ({kept}) that {others}", count(shared, "chunk"))?;
         for one in found.chunks.sharers.iter().take(SHOWN) {
             writeln!(out, "             {} ({})", one.path, count(one.chunks, "chunk"))?;
         }
@@ -285,7 +339,13 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {
     let erased = done.erased;
     let (files, chunks) = (count(erased.files, "file"), count(erased.chunks, "chunk"));
-    writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?;
+    match erased.records {
+        0 => writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?,
+        some => {
+            let (records, bytes) = (count(some, "record"), size(erased.bytes));
+            writeln!(out, "Erased {records} in {files}, {chunks}, {bytes}")?;
+        }
+    }
     writeln!(out, "Looked again, and found nothing of it")?;
     writeln!(out, "Certificate ({}): {}", done.status, done.certificate)?;
     writeln!(out, "Not proven:")?;

@@ -13,6 +13,9 @@ use crate::sign::commitment::Salt;
 pub(super) const WINDOW: usize = 32;
 /// So many windows of each chunk.
 const PER_CHUNK: usize = 8;
+/// So many of each record, and so far apart.
+const PER_RECORD: usize = 64;
+const RECORD_STEP: usize = 8;
 /// A window with fewer different bytes says nothing: it may stand anywhere.
 const LEAST_DIFFERENT: usize = 8;
 const FILTER_BITS: u32 = 20;
@@ -88,6 +91,21 @@ impl Canaries {
             let rolling = window.iter().fold(0, |hash, byte| self.roll(hash, *byte));
             self.add((rolling, self.hash(window)));
             found = true;
+        }
+        found
+    }
+
+    /// Takes windows of a record, close enough that every field stands in one, if it is not long;
+    /// whether there were any.
+    pub(super) fn sample_record(&mut self, record: &[u8]) -> bool {
+        let mut found = false;
+        let last = record.len().saturating_sub(WINDOW);
+        for window in record.windows(WINDOW).step_by((last / PER_RECORD).max(RECORD_STEP)) {
+            if says_something(window) {
+                let rolling = window.iter().fold(0, |hash, byte| self.roll(hash, *byte));
+                self.add((rolling, self.hash(window)));
+                found = true;
+            }
         }
         found
     }

@@ -345,8 +345,13 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
     all.extend(evidence.reported.iter().cloned());
     if plan.found.chunks.shared > 0 {
         let shared = plan.found.chunks.shared;
-        all.push(format!("{shared} chunks stay, because other files have exactly the same ones"));
+        let others = match plan.selector.records {
+            Some(_) => "the copies without the records, or other files,",
+            None => "other files",
+        };
+        all.push(format!("{shared} chunks stay, because {others} have exactly the same ones"));
     }
+    all.extend(plan.found.unproven.iter().cloned());
     if job.unwatched > 0 {
         let few = job.unwatched;
         all.push(format!(

@@ -144,10 +144,7 @@ pub fn lift(
         changes.push(Change::PresenceChanged {
             file: *file,
             old: Some(presence.clone()),
-            new: Some(Presence::Archived {
-                size: presence.size(),
-                place: format!("nowhere: erased, and allowed to be added again: {}", reason.trim()),
-            }),
+            new: Some(lifted(presence, reason.trim())),
         });
     }
     if !dry_run {
@@ -156,4 +153,17 @@ pub fn lift(
     }
     let files = gone.into_iter().map(|(file, _)| file).collect();
     Ok(Lifted { files, reason: reason.trim().to_owned(), key: public.id().to_string(), dry_run })
+}
+
+/// Still given out as it is now, but not banned.
+fn lifted(presence: &Presence, reason: &str) -> Presence {
+    match presence.clone() {
+        Presence::Replaced { size, by, by_size, .. } => {
+            Presence::Replaced { size, by, by_size, certificate: String::new() }
+        }
+        gone => Presence::Archived {
+            size: gone.size(),
+            place: format!("nowhere: erased, and allowed to be added again: {reason}"),
+        },
+    }
 }

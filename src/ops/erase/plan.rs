@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::doomed::Doomed;
+use super::records::{self, Asked, Search};
 use super::select::{Scope, Selected, select};
+use super::view::PlanView;
 use crate::catalogue::{Change, RecordFilter};
 use crate::format::canonical;
 use crate::model::{
-    ChunkId, Class, DatasetName, FileId, Record, RecordKind, RepoPath, Time, VersionId,
+    ChunkId, Class, DatasetName, FileId, Presence, Record, RecordKind, RepoPath, Time, VersionId,
 };
 use crate::ops::classify::{Rules, survey_of};
 use crate::ops::{Error, Result, hold};
@@ -31,6 +33,22 @@ pub struct Selector {
     pub files: Vec<FileId>,
     /// Where the patterns count; everywhere if not given.
     pub dataset: Option<DatasetName>,
+    /// If not the files go, but records in them: in those files if any are given, else in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordRule>,
+}
+
+/// Which records a plan is about. What is looked for lies beside the plan, because it may be what
+/// has to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordRule {
+    /// `record`, `keys` or `containing`.
+    pub by: String,
+    /// A salted hash of what is looked for.
+    pub wanted: String,
+    /// The fields that are emptied in records that stay; none if the records go.
+    pub redact: Option<Vec<String>>,
 }
 
 /// What is asked of a plan.
@@ -38,6 +56,8 @@ pub struct Selector {
 pub struct PlanOptions {
     /// What shall be erased.
     pub selector: Selector,
+    /// Which records, if not whole files.
+    pub records: Option<Asked>,
     /// Why.
     pub reason: String,
     /// By what law or contract.
@@ -62,6 +82,15 @@ pub struct Target {
     pub size: u64,
     /// Some of the paths that it has, or had, anywhere.
     pub paths: Vec<String>,
+    /// How many records in it go or are redacted, where the rest stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// The file that is given out in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<FileId>,
+    /// Its length in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_size: Option<u64>,
 }
 
 /// A version that lists files that go.
@@ -202,6 +231,12 @@ pub struct Findings {
     pub bytes: Bytes,
     /// Who was made from what goes.
     pub downstream: Vec<Downstream>,
+    /// Files and rows that may hold such records, and cannot be read or rewritten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
+    /// Tables without a column that a key names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent_keys: Vec<String>,
 }
 
 /// A plan. Its id is the hash of its canonical JSON.
@@ -255,33 +290,14 @@ pub struct Planned {
     pub path: Option<String>,
 }
 
-/// A plan as it is answered: what was found stands beside the rest.
-#[derive(Debug, Clone, Serialize)]
-pub struct PlanView {
-    #[serde(flatten)]
-    found: Findings,
-    /// Who was made from what goes.
-    pub consumers: Vec<String>,
-    journal: u64,
-    time: Time,
-    requester: String,
-    /// Why.
-    pub reason: String,
-    basis: Option<String>,
-    request: Option<String>,
-    selector: Selector,
-    /// The packs that it concerns.
-    pub packs: Packs,
-    residue: Vec<super::residue::Planned>,
-    holders: Vec<Holder>,
-    /// By how many keys it must be approved.
-    pub approvals: u64,
-}
-
-impl PlanView {
-    /// What was found.
-    pub fn found(&self) -> &Findings {
-        &self.found
+impl Target {
+    /// What becomes of it by the erasure with this certificate.
+    pub(super) fn gone(&self, certificate: &str) -> Presence {
+        let (size, certificate) = (self.size, certificate.to_owned());
+        match (self.by, self.by_size) {
+            (Some(by), Some(by_size)) => Presence::Replaced { size, by, by_size, certificate },
+            _ => Presence::Erased { size, certificate },
+        }
     }
 }
 
@@ -309,31 +325,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan as it is answered.
-    pub fn view(&self) -> PlanView {
-        let mut consumers: Vec<String> = self
-            .found
-            .downstream
-            .iter()
-            .filter(|one| one.kind == "consumer")
-            .map(|one| one.name.clone())
-            .collect();
-        consumers.dedup();
-        PlanView {
-            found: self.found.clone(),
-            consumers,
-            journal: self.journal.number,
-            time: self.time,
-            requester: self.requester.clone(),
-            reason: self.reason.clone(),
-            basis: self.basis.clone(),
-            request: self.request.clone(),
-            selector: self.selector.clone(),
-            packs: self.packs,
-            residue: self.residue.clone(),
-            holders: self.holders.clone(),
-            approvals: self.approvals,
-        }
+    /// How many records it is about, in all files.
+    pub fn records(&self) -> u64 {
+        self.found.targets.iter().filter_map(|target| target.records).sum()
     }
 }
 
@@ -359,7 +353,11 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         return Err(Error::EmptyMessage);
     }
     let scope = Scope::of(repository)?;
-    let selected = select(repository, &scope, &options.selector)?;
+    let asked = options.records.as_ref().map(Search::of).transpose()?;
+    let mut selector = options.selector.clone();
+    selector.records = asked.as_ref().map(|(_, rule, _)| rule.clone());
+    let search = asked.as_ref().map(|(search, _, _)| search);
+    let selected = select(repository, &scope, &selector, search)?;
     refuse_everything(repository, options, &selected)?;
     let doomed = Doomed::of(repository, &scope, &selected)?;
     let packs = doomed.pack_counts();
@@ -377,7 +375,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         reason: options.reason.trim().to_owned(),
         basis: options.basis.clone(),
         request: options.request.clone(),
-        selector: options.selector.clone(),
+        selector,
         found,
         packs,
         residue: super::residue::planned(),
@@ -388,6 +386,9 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let id = id_of(&bytes);
     let mut path = None;
     if !options.dry_run {
+        if let Some((_, _, wanted)) = &asked {
+            records::keep(repository, &id, wanted)?;
+        }
         let written = repository.papers(PLANS).write(&format!("{id}.json"), &bytes)?;
         path = Some(written.display().to_string());
         record(repository, &id, "made", &plan.reason)?;
@@ -441,6 +442,8 @@ pub(super) fn findings(
         chunks: doomed.chunks.clone(),
         objects: doomed.fingerprint(),
         bytes: doomed.bytes,
+        unproven: selected.unproven,
+        absent_keys: selected.absent_keys,
     })
 }
 

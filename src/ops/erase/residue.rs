@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::job::Job;
 use super::plan::Plan;
 use crate::catalogue::PackState;
-use crate::model::FileId;
+use crate::model::{FileId, FileRef, Mode};
 use crate::ops::Result;
-use crate::repo::{self, Ground, Repository, papers, sweep};
+use crate::repo::{self, Content, Ground, Repository, papers, sweep};
 
 /// A kind of place, and what is done there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +84,7 @@ pub(super) fn scrub(repository: &Repository, plan: &Plan, job: &mut Job) -> Resu
         }
     }
     for row in repository.catalogue.worktrees()? {
-        job.worktree_files += worktree(Path::new(&row.state.path), plan)?;
+        job.worktree_files += worktree(repository, Path::new(&row.state.path), plan)?;
     }
     Ok(())
 }
@@ -148,8 +149,9 @@ fn store_names(repository: &Repository) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes every file of a worktree whose content is exactly what goes, tracked or not.
-fn worktree(top: &Path, plan: &Plan) -> Result<u64> {
+/// Removes every file of a worktree whose content is exactly what goes, tracked or not; what is
+/// given out in its place takes its place.
+fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
     let mut sizes: BTreeMap<u64, Vec<FileId>> = BTreeMap::new();
     for target in &plan.found.targets {
         sizes.entry(target.size).or_default().push(target.file);
@@ -166,15 +168,29 @@ fn worktree(top: &Path, plan: &Plan) -> Result<u64> {
                 std::fs::remove_file(&path).map_err(at)?;
                 removed += 1;
             }
-        } else if ids.contains(&hash(&path).map_err(at)?) {
+        } else if let id = hash(&path).map_err(at)?
+            && ids.contains(&id)
+        {
             // Another name of the same file is not ours to destroy.
             let is_alone = std::os::unix::fs::MetadataExt::nlink(&meta) == 1;
             let gone = if is_alone { papers::shred(&path) } else { std::fs::remove_file(&path) };
             gone.map_err(at)?;
             removed += 1;
+            let target = plan.found.targets.iter().find(|target| target.file == id);
+            if let Some((by, size)) = target.and_then(|one| Some((one.by?, one.by_size?))) {
+                let file = FileRef { mode: Mode::File, size, file: by };
+                let bytes = Content::new(repository)?.whole(&file)?;
+                replace(&path, &bytes, meta.permissions().mode()).map_err(at)?;
+            }
         }
     }
     Ok(removed)
+}
+
+/// Writes a file where none is.
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
 }
 
 /// The id of a file's content, read piece by piece.

@@ -13,15 +13,16 @@ use super::certificate::{self, Certified};
 use super::doomed::{AffectedPack, Doomed, needed};
 use super::job::Job;
 use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
+use super::records::{self, Search};
 use super::residue::scrub;
-use super::select::{Scope, select};
+use super::select::{Scope, Selected, select};
 use super::verify::{Evidence, Sought, Witness};
 use crate::catalogue::{self, Change, Changeset, RecordFilter};
 use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::model::{FileId, PackName, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
-use crate::repo::{self, Repository, free_space, pack_record, parallel};
+use crate::repo::{self, Repository, Transaction, free_space, pack_record, parallel};
 use crate::sign::commitment::Salt;
 use crate::store::PackInfo;
 
@@ -56,6 +57,9 @@ pub struct Run {
     pub erased: Erased,
     /// What could not be looked at.
     pub not_proven: Vec<String>,
+    /// Of these: files and rows that may still hold such records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
 }
 
 /// How a plan is carried out.
@@ -86,6 +90,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
             .ok_or_else(|| Error::BadPlan("what its run had kept is gone".into()))?,
         false => runner.freeze()?,
     };
+    records::forget(repository, &id)?;
     let start = repository.now();
     runner.rewrite(&job.keys())?;
     job.note("rewrite", start, repository.now());
@@ -105,7 +110,8 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let certified = certificate::certify(repository, &signer, &plan, &job, &evidence, erased)?;
     let Certified { path, status, not_proven } = certified;
     let certificate = path.display().to_string();
-    Ok(Run { plan: id, certificate, status, erased, not_proven })
+    let unproven = plan.found.unproven;
+    Ok(Run { plan: id, certificate, status, erased, not_proven, unproven })
 }
 
 /// Finds a plan by its id, the beginning of it, or its file.
@@ -200,15 +206,23 @@ impl Runner<'_> {
     /// nobody reads them, relies on their chunks, or adds them again.
     fn freeze(&self) -> Result<Job> {
         let start = self.repository.now();
+        let rule = self.plan.selector.records.as_ref();
+        let search = rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
+        let mut stored = false;
         for _ in 0..TRIES {
             let scope = Scope::of(self.repository)?;
             let epoch = self.repository.catalogue.root()?.epoch;
-            let selected = select(self.repository, &scope, &self.plan.selector)?;
+            let selected = select(self.repository, &scope, &self.plan.selector, search.as_ref())?;
             let doomed = Doomed::of(self.repository, &scope, &selected)?;
-            self.compare(&findings(self.repository, selected, &doomed)?)?;
+            self.compare(&findings(self.repository, selected.clone(), &doomed)?)?;
             self.gates()?;
             self.room(&doomed)?;
-            let mut job = self.prepare(&doomed)?;
+            if let Some(search) = search.as_ref().filter(|_| !stored) {
+                self.store(search, &selected)?;
+                stored = true;
+                continue;
+            }
+            let mut job = self.prepare(&doomed, search.as_ref().map(|one| (one, &selected)))?;
             job.note("freeze", start, self.repository.now());
             job.save(self.repository)?;
             match self.mark(&scope, epoch, &doomed) {
@@ -221,6 +235,16 @@ impl Runner<'_> {
             }
         }
         Err(busy())
+    }
+
+    /// Stores what files become without records, before anything says that they are it.
+    fn store(&self, search: &Search, selected: &Selected) -> Result<()> {
+        let subject = &self.id[..16];
+        self.repository.transact("erase-copies", subject, None, |session| {
+            search.store(session, selected)?;
+            Ok((Transaction::default(), ()))
+        })?;
+        Ok(())
     }
 
     /// What is there must be what the plan says.
@@ -240,6 +264,8 @@ impl Runner<'_> {
             "something else was made from these files since"
         } else if now.bytes != then.bytes {
             "the packs hold it in another form now"
+        } else if now.unproven != then.unproven {
+            "other files cannot be looked through"
         } else {
             return Ok(());
         };
@@ -264,18 +290,25 @@ impl Runner<'_> {
         let at = |source| repo::Error::Io { path: path.clone(), source };
         let free = free_space(path).map_err(at)?;
         let database = self.repository.place.catalogue().metadata().map_or(0, |meta| meta.len());
-        let needed = doomed.pack_counts().scratch_bytes + 2 * database + SPARE_BYTES;
+        let copies: u64 = self.plan.found.targets.iter().filter_map(|one| one.by_size).sum();
+        let needed = doomed.pack_counts().scratch_bytes + 2 * database + SPARE_BYTES + copies;
         if free < needed { Err(Error::NoSpace { needed, free }) } else { Ok(()) }
     }
 
     /// Takes windows of what goes, without those that stand in what stays.
-    fn prepare(&self, doomed: &Doomed) -> Result<Job> {
+    fn prepare(&self, doomed: &Doomed, records: Option<(&Search, &Selected)>) -> Result<Job> {
         let salt = Salt::random()?;
         let mut canaries = Canaries::new(&salt);
         let mut unwatched = 0;
+        if let Some((search, selected)) = records {
+            let (prints, few) = search.watch(self.repository, selected, &salt, &mut canaries)?;
+            unwatched = few;
+            // Before the files are withdrawn: from then on the records are refused.
+            self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
+        }
         let mut reader = self.repository.store.reader()?;
         let mut bytes = Vec::new();
-        for key in doomed.keys.iter().filter(|key| key.kind == Kind::Chunk) {
+        for key in doomed.keys.iter().filter(|key| records.is_none() && key.kind == Kind::Chunk) {
             reader.read(key, None, &mut bytes)?;
             unwatched += u64::from(!canaries.sample(&bytes));
         }
@@ -313,7 +346,7 @@ impl Runner<'_> {
         let erased = |target: &super::plan::Target| Change::PresenceChanged {
             file: target.file,
             old: None,
-            new: Some(Presence::Erased { size: target.size, certificate: self.id.to_owned() }),
+            new: Some(target.gone(self.id)),
         };
         let mut changes: Vec<Change> = self.plan.found.targets.iter().map(erased).collect();
         let live = doomed.packs.iter().filter(|pack| pack.live).map(|pack| pack.info.name);
@@ -425,6 +458,7 @@ impl Runner<'_> {
     fn erased(&self, job: &Job) -> Result<Erased> {
         let mut erased =
             Erased { files: self.plan.found.targets.len() as u64, ..Erased::default() };
+        erased.records = self.plan.records();
         let filter = RecordFilter { kind: Some(RecordKind::Plan), ..RecordFilter::default() };
         for row in self.repository.catalogue.records(&filter)? {
             let body = &row.record.body;

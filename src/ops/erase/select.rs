@@ -1,8 +1,10 @@
 //! Which files an erasure is about, and everything that lists them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::plan::{NamedRef, Selector, StagedIn, Target, TouchedVersion};
+use super::records::{Candidate, Rest, Search};
 use crate::catalogue::VersionRow;
 use crate::format::frame::Key;
 use crate::format::manifest::{Node, NodeSource};
@@ -12,7 +14,7 @@ use crate::model::{
     DatasetName, FileId, FileRef, ManifestId, Mode, RefKind, RepoPath, Time, VersionId,
 };
 use crate::ops::{Error, Result};
-use crate::repo::{self, Nodes, Repository};
+use crate::repo::{self, Nodes, Overlay, Repository};
 
 /// So many paths are named for each file.
 pub(super) const MOST_PATHS: usize = 20;
@@ -29,7 +31,7 @@ pub(super) struct Scope {
 }
 
 /// What was selected, and who lists it.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Selected {
     pub(super) files: BTreeMap<FileId, FileRef>,
     pub(super) targets: Vec<Target>,
@@ -39,6 +41,12 @@ pub(super) struct Selected {
     pub(super) staged: Vec<StagedIn>,
     /// Whether nothing else is left in what was looked at.
     pub(super) everything: bool,
+    /// Where only records go: what the files become.
+    pub(super) rests: BTreeMap<FileId, Rest>,
+    /// What may hold such records, and cannot be read or rewritten.
+    pub(super) unproven: Vec<String>,
+    /// Tables without a column that a key names.
+    pub(super) absent_keys: Vec<String>,
 }
 
 impl Scope {
@@ -83,6 +91,7 @@ pub(super) fn select(
     repository: &Repository,
     scope: &Scope,
     selector: &Selector,
+    search: Option<&Search>,
 ) -> Result<Selected> {
     let mut selected = Selected::default();
     if !selector.paths.is_empty() {
@@ -91,6 +100,15 @@ pub(super) fn select(
     by_ids(repository, scope, &selector.files, &mut selected.files)?;
     let empty = FileId::of(b"");
     selected.files.remove(&empty);
+    if let Some(search) = search {
+        with_records(repository, scope, selector, search, &mut selected)?;
+        if selected.files.is_empty() && !selected.unproven.is_empty() {
+            return Err(Error::Unproven(selected.unproven));
+        }
+        if selected.files.is_empty() {
+            return Err(Error::NoRecord);
+        }
+    }
     if selected.files.is_empty() {
         let words = selector.paths.iter().map(|path| path.clone().into_bytes());
         let ids = selector.files.iter().map(|file| file.to_hex().into_bytes());
@@ -127,12 +145,11 @@ fn by_path(
     let nodes = repository.nodes();
     for root in &roots {
         walk(&nodes, root, &mut seen, &mut |path, file| {
-            if overlay.get(&file.file).is_some() {
-                return;
-            }
+            // A redacted copy may have to go, too.
+            let Ok(file) = overlay.delivered(file) else { return };
             match patterns.iter().any(|pattern| pattern.matches(path)) {
                 true => {
-                    selected.files.insert(file.file, *file);
+                    selected.files.insert(file.file, file);
                 }
                 false => others = true,
             }
@@ -140,6 +157,42 @@ fn by_path(
     }
     selected.everything = !others;
     Ok(())
+}
+
+/// Leaves of what is selected, or of everything if nothing is, the files that hold such records.
+fn with_records(
+    repository: &Repository,
+    scope: &Scope,
+    selector: &Selector,
+    search: &Search,
+    selected: &mut Selected,
+) -> Result<()> {
+    let all = selector.paths.is_empty() && selector.files.is_empty();
+    let chosen = std::mem::take(&mut selected.files);
+    selected.everything = false;
+    let overlay = repository.overlay();
+    let mut candidates: BTreeMap<FileId, Candidate> = BTreeMap::new();
+    let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
+    let strict: HashSet<&ManifestId> = scope.listings.iter().collect();
+    let (strict, lenient): (Vec<_>, Vec<_>) = roots.iter().partition(|id| strict.contains(id));
+    let (nodes, mut seen) = (repository.nodes(), HashSet::new());
+    for (roots, must_be_there) in [(strict, true), (lenient, false)] {
+        for root in roots {
+            walk(&nodes, root, &mut seen, &mut |path, file| {
+                let Ok(file) = overlay.delivered(file) else { return };
+                if file.size == 0 || !(all || chosen.contains_key(&file.file)) {
+                    return;
+                }
+                let new = || Candidate { file, path: path.to_vec(), must_be_there };
+                let known = candidates.entry(file.file).or_insert_with(new);
+                // The first path of all, whichever listing comes first.
+                if path < &known.path[..] {
+                    known.path = path.to_vec();
+                }
+            })?;
+        }
+    }
+    search.files(repository, &candidates, selected)
 }
 
 /// Gives every entry below `id` to `visit`, each node once. What cannot be read of listings that
@@ -221,6 +274,7 @@ fn stored(repository: &Repository, file: &FileId) -> Result<Option<FileRef>> {
 /// How often each node lists a target, itself or below.
 struct Counter<'a> {
     nodes: Nodes<'a>,
+    overlay: Arc<Overlay>,
     files: &'a BTreeMap<FileId, FileRef>,
     known: HashMap<ManifestId, u64>,
     paths: HashMap<FileId, BTreeSet<Vec<u8>>>,
@@ -240,9 +294,10 @@ impl Counter<'_> {
             };
             let mut entries = node.entries();
             while let Some(entry) = entries.next_entry() {
-                if self.files.contains_key(&entry.file.file) {
+                let Ok(file) = self.overlay.delivered(&entry.file) else { continue };
+                if self.files.contains_key(&file.file) {
                     count += 1;
-                    let paths = self.paths.entry(entry.file.file).or_default();
+                    let paths = self.paths.entry(file.file).or_default();
                     if paths.len() < MOST_PATHS {
                         paths.insert(entry.path.to_vec());
                     }
@@ -261,7 +316,13 @@ impl Counter<'_> {
 fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> Result<()> {
     let files = selected.files.clone();
     let (known, paths) = (HashMap::new(), HashMap::new());
-    let mut counter = Counter { nodes: repository.nodes(), files: &files, known, paths };
+    let mut counter = Counter {
+        nodes: repository.nodes(),
+        overlay: repository.overlay(),
+        files: &files,
+        known,
+        paths,
+    };
     // A reference is touched if anything that it leads to is.
     let mut leads: HashSet<VersionId> = HashSet::new();
     for row in &scope.rows {
@@ -298,7 +359,10 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
     for (id, file) in &files {
         let paths = counter.paths.get(id).map(|paths| paths.iter().map(show).collect());
         let paths = paths.unwrap_or_default();
-        selected.targets.push(Target { file: *id, size: file.size, paths });
+        let rest = selected.rests.get(id);
+        let (by, by_size) = (rest.map(|rest| rest.by), rest.map(|rest| rest.by_size));
+        let (records, size) = (rest.map(|rest| rest.records), file.size);
+        selected.targets.push(Target { file: *id, size, paths, records, by, by_size });
     }
     Ok(())
 }

@@ -162,8 +162,8 @@ impl Plan {
         Target { dataset: self.dataset.clone(), version: self.version, pattern: None }
     }
 
-    pub(super) fn asked<'a>(&'a self, id: &'a str) -> erase::Asked<'a> {
-        erase::Asked { id, store: &self.store, requester: &self.requester }
+    pub(super) fn asked<'a>(&'a self, id: &'a str) -> erase::AskedApproval<'a> {
+        erase::AskedApproval { id, store: &self.store, requester: &self.requester }
     }
 
     /// How the erasure of auxiliary content is asked for.

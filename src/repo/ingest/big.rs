@@ -10,7 +10,7 @@ use crate::chunk::{PROFILE_BYTES, Profile, next_cut};
 use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, RecipeBuilder};
 use crate::model::{ChunkId, FileId, FileRef};
-use crate::repo::{Error, Result, hash_file};
+use crate::repo::{Error, Result, banned, hash_file};
 use crate::worktree::{self, Stat};
 
 /// How much is read under the cursor's lock.
@@ -107,6 +107,11 @@ fn read_block(worker: &mut Worker<'_>, file: &BigFile) -> Result<Option<Block>> 
             let (_, file) =
                 hash_file(worker.shared.root, &wanted.path, wanted.stat.mode, &mut buffer)?;
             worker.shared.session.repository().admit(&file)?;
+        }
+        let overlay = worker.shared.session.repository().overlay();
+        if overlay.bans_records() {
+            let open = || Ok(worker.shared.root.open_file(&wanted.path)?.0);
+            banned::admit_file(overlay.bans(), &wanted.path, &open)?;
         }
         let (handle, before) = worker.shared.root.open_file(&wanted.path)?;
         cursor.open = Some(Open {
