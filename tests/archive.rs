@@ -102,7 +102,14 @@ fn an_archive_is_read_by_those_who_have_only_python() {
 /// `STEM_VENV` names a virtual environment with PyPI's `bagit` (`tests/run`).
 #[test]
 fn an_archive_is_a_valid_bag_to_the_library_of_congress() {
-    let Some(venv) = std::env::var_os("STEM_VENV").map(PathBuf::from) else {
+    let has_bagit = |venv: &PathBuf| {
+        let tried = Command::new(venv.join("bin/python")).args(["-c", "import bagit"]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    };
+    let venv = std::env::var_os("STEM_VENV").map(PathBuf::from).filter(has_bagit);
+    let Some(venv) = venv else {
+        let needed = std::env::var_os("STEM_NEED_VALIDATORS").is_some();
+        assert!(!needed, "STEM_VENV names no virtual environment with bagit");
         eprintln!("skipped: STEM_VENV names no virtual environment with bagit");
         return;
     };
@@ -115,10 +122,6 @@ fn an_archive_is_a_valid_bag_to_the_library_of_congress() {
     let (_place, version, bag) = archived();
     let output = ask(&bag);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if said.contains("No module named 'bagit'") {
-        eprintln!("skipped: STEM_VENV has no bagit");
-        return;
-    }
     assert!(output.status.success(), "{said}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), version);
     overwrite(&bag.join("data/files/empty"), b"!");

@@ -27,6 +27,7 @@ RESIDUE = [
     ("temporary files", "of sessions that cannot commit any more: overwritten and removed"),
     ("chunk index", "removed, and made again when it is needed"),
     ("catalogue", "log moved in and cut off, database written anew without free pages"),
+    ("facts", "digests of the content that the catalogue keeps: taken out before it is written anew"),
     ("old catalogues", "kept by `fsck --rebuild`: overwritten and removed"),
     ("search index", "removed; it is made again when it is needed"),
     ("journal copy", "kept: it names content by hashes only"),

@@ -349,7 +349,8 @@ impl Catalogue {
     }
 
     /// Keeps what version `version` of `analyser` found. Facts are a cache of what the content
-    /// says, so they are not in the journal, and a catalogue that was made again has none.
+    /// says, so they are not in the journal, and a catalogue that was made again has none. Of files
+    /// that were erased or replaced none are kept.
     ///
     /// # Errors
     ///

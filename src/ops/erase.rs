@@ -10,6 +10,7 @@ mod canary;
 mod certificate;
 mod check;
 mod doomed;
+mod facts;
 mod job;
 mod list;
 mod page;

@@ -77,6 +77,7 @@ pub fn around(repository: &Repository, targets: &[NodeId], question: &Question) 
             graph.add(builder.reach(targets, toward, question.depth), &presences);
         }
     }
+    presence::count_absent(repository, &mut graph, question.as_of)?;
     Ok(graph)
 }
 

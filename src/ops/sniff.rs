@@ -1,20 +1,25 @@
-//! Which columns text tables have, judged by their first bytes.
+//! Which columns tables have: of text judged by the first bytes, of Parquet by the metadata.
 //!
-//! Here: CSV, TSV and JSON Lines, by the end of the name. Not here: whole tables and their figures.
+//! Here: which files are tables, by the end of the name, and how much of them is read. Not here:
+//! whole tables and their figures, and how tables are written (`table`).
 
 use std::collections::HashMap;
-
-use serde_json::Value;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Result;
 use crate::format::manifest;
 use crate::model::{Entry, FileId, FileRef, ManifestId, Mode, RepoPath};
 use crate::repo::{Content, Repository};
+use crate::table::{self, ColumnKind, Profile};
 
-/// How much of a file is looked at.
+/// How much of a file of lines is looked at, and of the end of a Parquet file at first.
 const SAMPLE: u64 = 64 * 1024;
-/// How many rows of it.
-const ROWS: usize = 200;
+/// How much of a Parquet file is looked at most.
+const MOST_FOOTER: u64 = 4 << 20;
+/// In how many pieces.
+const TRIES: usize = 16;
 
 /// What a cell holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,12 @@ pub enum Cell {
     Float,
     /// True or false.
     Boolean,
+    /// Days without a time.
+    Date,
+    /// Days with a time.
+    Timestamp,
+    /// Bytes that are no text.
+    Binary,
     /// Anything else.
     Text,
 }
@@ -47,6 +58,8 @@ pub enum Format {
     Tsv,
     /// One JSON object in each line.
     JsonLines,
+    /// Apache Parquet.
+    Parquet,
 }
 
 impl Format {
@@ -57,6 +70,7 @@ impl Format {
             "csv" => Some(Self::Csv),
             "tsv" => Some(Self::Tsv),
             "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -67,6 +81,7 @@ impl Format {
             Self::Csv => "text/csv",
             Self::Tsv => "text/tab-separated-values",
             Self::JsonLines => "application/jsonlines",
+            Self::Parquet => "application/x-parquet",
         }
     }
 }
@@ -128,116 +143,143 @@ impl Sniffer {
     }
 }
 
+/// The columns of a file; none if it cannot be read.
 fn sample(content: &mut Content<'_>, file: &FileRef, format: Format) -> Vec<Column> {
-    let mut bytes = Vec::new();
-    let read = content.range(file, 0, file.size.min(SAMPLE), &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    });
-    if read.is_err() {
-        return Vec::new();
-    }
+    let profile = match format {
+        Format::Csv => lines(content, file, table::Format::Csv { delimiter: b',' }),
+        Format::Tsv => lines(content, file, table::Format::Csv { delimiter: b'\t' }),
+        Format::JsonLines => lines(content, file, table::Format::JsonLines),
+        Format::Parquet => footer(content, file),
+    };
+    let columns = profile.map(|profile| profile.columns).unwrap_or_default();
+    let named = columns.into_iter().filter(|column| !column.name.is_empty());
+    named.map(|column| Column { cell: cell(column.kind), name: column.name }).collect()
+}
+
+/// What the first bytes of a file of lines are made of.
+fn lines(content: &mut Content<'_>, file: &FileRef, format: table::Format) -> Option<Profile> {
+    let mut bytes = piece(content, file, 0, SAMPLE)?;
     // A row that is cut off says nothing, unless it is the only one.
     if bytes.len() as u64 != file.size
         && let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n')
     {
         bytes.truncate(end + 1);
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    match format {
-        Format::Csv => separated(text, ','),
-        Format::Tsv => separated(text, '\t'),
-        Format::JsonLines => lines(text),
-    }
+    table::profile(table::Source::Stream(&mut &bytes[..]), format).ok()
 }
 
-fn separated(text: &str, separator: char) -> Vec<Column> {
-    let mut rows = rows(text, separator).into_iter();
-    let Some(names) = rows.next() else { return Vec::new() };
-    let mut cells: Vec<Option<Cell>> = vec![None; names.len()];
-    for row in rows.take(ROWS) {
-        for (cell, value) in cells.iter_mut().zip(&row) {
-            if !value.is_empty() {
-                *cell = Some(wider(*cell, cell_of(value)));
-            }
+/// What the metadata of a Parquet file say, which stand at its end. They are read piece by piece, as
+/// the reader asks for them, and no file has more than so many read of it.
+fn footer(content: &mut Content<'_>, file: &FileRef) -> Option<Profile> {
+    let parts = Parts::new(file.size);
+    let (mut wanted, mut read) = (file.size.saturating_sub(SAMPLE)..file.size, 0);
+    for _ in 0..TRIES {
+        read += wanted.end - wanted.start;
+        if read > MOST_FOOTER {
+            return None;
+        }
+        let bytes = piece(content, file, wanted.start, wanted.end)?;
+        parts.add(wanted.start, bytes);
+        let found = table::profile(table::Source::seekable(parts.clone()), table::Format::Parquet);
+        match (found, parts.missed()) {
+            (Ok(profile), _) => return Some(profile),
+            (Err(_), Some(missed)) => wanted = missed,
+            (Err(_), None) => return None,
         }
     }
-    let named = names.into_iter().zip(cells).filter(|(name, _)| !name.is_empty());
-    named.map(|(name, cell)| Column { name, cell: cell.unwrap_or(Cell::Text) }).collect()
+    None
 }
 
-/// Rows as RFC 4180 has them, at most [`ROWS`] and the first.
-fn rows(text: &str, separator: char) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
-    let (mut row, mut value, mut quoted) = (Vec::new(), String::new(), false);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                letters.next();
-                value.push('"');
-            }
-            '"' => quoted = !quoted,
-            '\n' if !quoted => {
-                row.push(std::mem::take(&mut value).trim_end_matches('\r').to_owned());
-                rows.push(std::mem::take(&mut row));
-                if rows.len() > ROWS {
-                    return rows;
-                }
-            }
-            letter if letter == separator && !quoted => row.push(std::mem::take(&mut value)),
-            letter => value.push(letter),
+fn piece(content: &mut Content<'_>, file: &FileRef, start: u64, end: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = content.range(file, start, end.min(file.size), &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    read.ok().map(|()| bytes)
+}
+
+fn cell(kind: ColumnKind) -> Cell {
+    match kind {
+        ColumnKind::Boolean => Cell::Boolean,
+        ColumnKind::Integer => Cell::Integer,
+        ColumnKind::Number => Cell::Float,
+        ColumnKind::Date => Cell::Date,
+        ColumnKind::Timestamp => Cell::Timestamp,
+        ColumnKind::Binary => Cell::Binary,
+        ColumnKind::Null
+        | ColumnKind::Text
+        | ColumnKind::List
+        | ColumnKind::Object
+        | ColumnKind::Mixed => Cell::Text,
+    }
+}
+
+/// Parts of a file, as one that can seek. What is not among them cannot be read, and is noted.
+#[derive(Debug, Clone)]
+struct Parts {
+    size: u64,
+    at: u64,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    parts: Vec<(u64, Vec<u8>)>,
+    missed: Option<Range<u64>>,
+}
+
+impl Parts {
+    fn new(size: u64) -> Self {
+        Self { size, at: 0, known: Arc::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, start: u64, bytes: Vec<u8>) {
+        self.known().parts.push((start, bytes));
+    }
+
+    /// What was asked for last and is not here.
+    fn missed(&self) -> Option<Range<u64>> {
+        self.known().missed.take()
+    }
+}
+
+impl Read for Parts {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.at.saturating_add(buffer.len() as u64).min(self.size);
+        if self.at >= end {
+            return Ok(0);
         }
-    }
-    if !value.is_empty() || !row.is_empty() {
-        row.push(value);
-        rows.push(row);
-    }
-    rows
-}
-
-fn lines(text: &str) -> Vec<Column> {
-    let mut names: Vec<String> = Vec::new();
-    let mut cells: HashMap<String, Option<Cell>> = HashMap::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()).take(ROWS) {
-        let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else { continue };
-        for (name, value) in fields {
-            let cell = match &value {
-                Value::Null => None,
-                Value::Bool(_) => Some(Cell::Boolean),
-                Value::Number(number) if number.is_f64() => Some(Cell::Float),
-                Value::Number(_) => Some(Cell::Integer),
-                Value::String(_) | Value::Array(_) | Value::Object(_) => Some(Cell::Text),
-            };
-            let known = cells.entry(name.clone()).or_insert_with(|| {
-                names.push(name);
-                None
-            });
-            if let Some(cell) = cell {
-                *known = Some(wider(*known, cell));
-            }
-        }
-    }
-    let cell = |name: &String| cells.get(name).copied().flatten().unwrap_or(Cell::Text);
-    names.iter().map(|name| Column { name: name.clone(), cell: cell(name) }).collect()
-}
-
-fn cell_of(value: &str) -> Cell {
-    match value {
-        "true" | "false" | "True" | "False" => Cell::Boolean,
-        value if value.parse::<i64>().is_ok() => Cell::Integer,
-        value if value.parse::<f64>().is_ok_and(f64::is_finite) => Cell::Float,
-        _ => Cell::Text,
+        let mut known = self.known();
+        let rest = known.parts.iter().find_map(|(start, bytes)| {
+            let from = usize::try_from(self.at.checked_sub(*start)?).ok()?;
+            bytes.get(from..).filter(|rest| !rest.is_empty())
+        });
+        let Some(rest) = rest else {
+            known.missed = Some(self.at..end);
+            return Err(io::Error::other("this part of the file is not at hand"));
+        };
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        drop(known);
+        self.at += length as u64;
+        Ok(length)
     }
 }
 
-fn wider(known: Option<Cell>, new: Cell) -> Cell {
-    match (known, new) {
-        (None, new) => new,
-        (Some(known), new) if known == new => new,
-        (Some(Cell::Integer), Cell::Float) | (Some(Cell::Float), Cell::Integer) => Cell::Float,
-        _ => Cell::Text,
+impl Seek for Parts {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(by) => self.size.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
     }
 }
 
@@ -245,20 +287,22 @@ fn wider(known: Option<Cell>, new: Cell) -> Cell {
 mod tests {
     use super::*;
 
-    fn names(columns: &[Column]) -> Vec<(&str, Cell)> {
-        columns.iter().map(|column| (column.name.as_str(), column.cell)).collect()
-    }
-
     #[test]
-    fn columns_are_named_and_typed() {
-        let text = "id,\"a, b\",x,y\n1,\"say \"\"hi\"\"\",1,true\n2,,1.5,false\n";
-        let expected =
-            [("id", Cell::Integer), ("a, b", Cell::Text), ("x", Cell::Float), ("y", Cell::Boolean)];
-        assert_eq!(names(&separated(text, ',')), expected);
-        let text = "{\"b\":1,\"a\":null}\n\nno\n{\"a\":\"x\",\"b\":2.5,\"c\":[1]}\n";
-        let mut found = lines(text);
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        let expected = [("a", Cell::Text), ("b", Cell::Float), ("c", Cell::Text)];
-        assert_eq!(names(&found), expected);
+    fn parts_of_a_file_are_read_and_what_is_missing_is_noted() {
+        let mut parts = Parts::new(10);
+        parts.add(6, vec![6, 7, 8, 9]);
+        let mut buffer = [0; 3];
+        assert_eq!(parts.seek(SeekFrom::End(-4)).unwrap(), 6);
+        parts.read_exact(&mut buffer).unwrap();
+        assert_eq!((buffer, parts.missed()), ([6, 7, 8], None));
+        parts.seek(SeekFrom::Start(2)).unwrap();
+        assert!(parts.read(&mut buffer).is_err());
+        assert_eq!(parts.missed(), Some(2..5));
+        parts.add(2, vec![2, 3, 4]);
+        parts.read_exact(&mut buffer).unwrap();
+        assert_eq!(buffer, [2, 3, 4]);
+        parts.seek(SeekFrom::Start(10)).unwrap();
+        assert_eq!(parts.read(&mut buffer).unwrap(), 0);
+        assert!(parts.seek(SeekFrom::End(-11)).is_err());
     }
 }

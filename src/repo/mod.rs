@@ -68,7 +68,7 @@ pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
-pub use sha256::sha256;
+pub use sha256::{ANALYSERS, sha256};
 pub use surroundings::{
     Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,
 };

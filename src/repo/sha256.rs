@@ -11,6 +11,9 @@ use crate::model::{FileId, FileRef};
 
 /// The name and version of this analyser, by which facts are kept.
 const ANALYSER: (&str, u32) = ("sha256", 1);
+/// Every analyser by whose name facts are kept: what looks for facts that must be gone looks for
+/// these.
+pub const ANALYSERS: &[&str] = &[ANALYSER.0];
 /// How many files are hashed before what was found is kept.
 const BATCH: usize = 4096;
 

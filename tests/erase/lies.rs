@@ -98,6 +98,55 @@ fn free_pages_of_the_database() {
     });
 }
 
+/// What a scrubber that forgets the digests, or does not write the database anew, would leave.
+const FACT: &str = "python3 - <<'E'
+import os, sqlite3
+db = sqlite3.connect('.stem/store/catalogue.db')
+db.execute('PRAGMA secure_delete = OFF')
+db.execute('PRAGMA wal_autocheckpoint = 0')
+for (file,) in db.execute('SELECT file FROM presence').fetchall():
+    db.execute('INSERT INTO fact VALUES (?, ?, 1, ?)', (file, 'sha256', '5' * 64))
+db.commit()
+LAST
+E";
+
+#[test]
+fn facts_not_scrubbed() {
+    let forget =
+        "db.execute('DELETE FROM fact WHERE file IN (SELECT file FROM presence)'); db.commit()";
+    let close = "db.execute('PRAGMA wal_checkpoint(TRUNCATE)'); db.close()";
+    let lasts = [
+        ("a fact that was not scrubbed", close.to_owned()),
+        ("a fact in the log", "os._exit(0)".to_owned()),
+        ("a fact in a free page", format!("{forget}; {close}")),
+    ];
+    for (what, last) in lasts {
+        lie(what, |place, _| {
+            place.must(&FACT.replace("LAST", &last));
+            let output = place
+                .run("stem erase verify $(ls .stem/store/certificates | head -1 | cut -d. -f1)");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("keeps a digest of"), "{what}: {said}");
+        });
+    }
+}
+
+#[test]
+fn digests_go_with_the_content_and_do_not_come_back() {
+    let place = with_history();
+    place.must("stem card v1 --format croissant > ../card.json");
+    let sum = place.must("stem cat v1:secret.txt | sha256sum | cut -c-64");
+    let database = || std::fs::read(place.store().join("catalogue.db")).unwrap();
+    place.must("python3 -c \"import sqlite3; sqlite3.connect('.stem/store/catalogue.db').execute('PRAGMA wal_checkpoint(TRUNCATE)')\"");
+    assert!(has(&database(), sum.trim().as_bytes()), "the card keeps digests");
+    let id = place.erase("--path secret.txt");
+    assert!(!has(&database(), sum.trim().as_bytes()));
+    place.must(&format!("stem erase verify {id}"));
+    let card = place.must("stem card v1 --format croissant");
+    assert!(!card.contains(sum.trim()));
+    place.must(&format!("stem erase verify {id}"));
+}
+
 #[test]
 fn a_log_that_was_not_cut_off() {
     lie("a log with it", |place, _| {

@@ -232,3 +232,64 @@ fn the_card_says_what_is_recorded() {
         assert!(card.contains(part), "{part} is not in\n{card}");
     }
 }
+
+/// A version with a Parquet file, in `out` with its documents.
+fn with_parquet() -> Story {
+    let story = Story { directory: tempfile::tempdir().unwrap() };
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tables");
+    let script = format!(
+        "set -e; stem init -q clean; cd clean; cp '{}/small.parquet' data.parquet; \
+         head -c 3000 /dev/urandom > cut.parquet; printf 'PAR1' >> cut.parquet; : > none.parquet; \
+         printf '{{\"n\":1,\"day\":\"2026-01-01\"}}\\n' > n.jsonl; stem add -q -A; stem commit -q -m one; \
+         stem export HEAD ../out > /dev/null",
+        fixtures.display()
+    );
+    let told = story.run(&script);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    story.make("card HEAD --format croissant", "croissant.json");
+    story.make("lineage HEAD --format openlineage", "events.jsonl");
+    story
+}
+
+#[test]
+fn the_columns_of_parquet_are_told() {
+    let story = with_parquet();
+    let read = |name: &str| std::fs::read_to_string(story.file(name)).unwrap();
+    let card: Value = serde_json::from_str(&read("croissant.json")).unwrap();
+    let sets = card["recordSet"].as_array().unwrap();
+    assert_eq!(
+        sets.iter().map(|set| &set["name"]).collect::<Vec<_>>(),
+        ["n.jsonl", "data.parquet"]
+    );
+    let fields = sets[1]["field"].as_array().unwrap().iter();
+    let fields: Vec<_> = fields
+        .map(|field| (field["name"].as_str().unwrap(), field["dataType"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("id", "sc:Integer"),
+        ("score", "sc:Float"),
+        ("ok", "sc:Boolean"),
+        ("text", "sc:Text"),
+        ("day", "sc:Date"),
+        ("at", "sc:DateTime"),
+        ("tags", "sc:Text"),
+    ];
+    assert_eq!(fields, expected);
+    let events = read("events.jsonl");
+    let event: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    let columns = &event["dataset"]["facets"]["schema"]["fields"];
+    let told = |at: usize| (columns[at]["name"].clone(), columns[at]["type"].clone());
+    assert_eq!(told(4), ("day".into(), "date".into()), "{event}");
+    assert_eq!(told(6), ("raw".into(), "binary".into()), "{event}");
+}
+
+#[test]
+fn mlcroissant_loads_parquet() {
+    let Some(venv) = validators() else { return };
+    let story = with_parquet();
+    let found = story.validate(&venv, "croissant", "croissant.json", &[]).unwrap();
+    assert_eq!(found["rows"], serde_json::json!({"data.parquet": 5, "n.jsonl": 1}));
+    if let Some(schemas) = schemas() {
+        story.validate(&venv, "openlineage", "events.jsonl", &[&schemas]).unwrap();
+    }
+}

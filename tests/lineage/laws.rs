@@ -274,11 +274,14 @@ fn a_version_that_is_gone_stays_a_node() {
     let gone = world.versions[0];
     let before = Time::from_unix(world.clock).unwrap();
     world.clock += 10;
-    let mut record = Record::new(RecordKind::State);
-    record.version = Some(gone);
-    record.dataset = Some("raw".parse().unwrap());
-    record.name = Some("archived".into());
-    world.record(vec![record]);
+    let state = |name: &str| {
+        let mut record = Record::new(RecordKind::State);
+        record.version = Some(gone);
+        record.dataset = Some("raw".parse().unwrap());
+        record.name = Some(name.into());
+        record
+    };
+    world.record(vec![state("retired"), state("archived")]);
     let repository = world.open(0);
     let last = [NodeId::Version(world.versions[1])];
     let presence = |as_of| {

@@ -152,9 +152,12 @@ pub(in crate::catalogue) const FACTS: &str =
         ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
          $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)";
 
-/// $1 file, $2 analyser, $3 its version, $4 body.
+/// $1 file, $2 analyser, $3 its version, $4 body. Of a file that was erased nothing is kept: whoever
+/// had read it before may come only now.
 pub(in crate::catalogue) const KEEP_FACT: &str =
-    "INSERT INTO fact (file, analyser, version, body) VALUES ($1, $2, $3, $4)
+    "INSERT INTO fact (file, analyser, version, body) SELECT $1, $2, $3, $4
+     WHERE NOT EXISTS
+        (SELECT 1 FROM presence WHERE file = $1 AND state IN ('erased', 'replaced'))
      ON CONFLICT (file, analyser, version) DO UPDATE SET body = excluded.body";
 
 /// $1 file.

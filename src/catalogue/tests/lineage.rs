@@ -1,7 +1,7 @@
 //! Lineage: what an older schema did not have, and facts.
 
 use super::*;
-use crate::model::FileId;
+use crate::model::{FileId, Presence};
 
 /// A catalogue of before knows afterwards since when versions are known, and whose inputs are whose.
 #[test]
@@ -47,4 +47,27 @@ fn facts_are_kept_until_they_are_taken_away() {
     place.catalogue.forget_facts(&files[..1]).unwrap();
     let kept = place.catalogue.facts("sha256", 1, &files).unwrap();
     assert_eq!((kept.len(), kept.contains_key(&files[0])), (39, false));
+}
+
+#[test]
+fn of_what_was_erased_no_fact_is_kept() {
+    let place = place();
+    let files: Vec<FileId> = (0_u8..4).map(|seed| FileId::of(&[seed])).collect();
+    let (size, certificate) = (1, "c".to_owned());
+    let by = FileId::of(b"copy");
+    let gone = [
+        Presence::Erased { size, certificate: certificate.clone() },
+        Presence::Replaced { size, by, by_size: 4, certificate },
+        Presence::Archived { size, place: "there".into() },
+    ];
+    let gone = gone.into_iter().zip(&files).map(|(new, file)| Change::PresenceChanged {
+        file: *file,
+        old: None,
+        new: Some(new),
+    });
+    place.catalogue.apply(&changes(gone.collect())).unwrap();
+    let facts: Vec<_> = files.iter().map(|file| (*file, "late".to_owned())).collect();
+    place.catalogue.keep_facts("sha256", 1, &facts).unwrap();
+    let kept = place.catalogue.facts("sha256", 1, &files).unwrap();
+    assert!(kept.len() == 2 && kept.contains_key(&files[2]) && kept.contains_key(&files[3]));
 }

@@ -144,7 +144,6 @@ fn media_type(path: &str, format: Option<Format>) -> &'static str {
     }
     let end = path.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     match end.as_str() {
-        "parquet" => "application/x-parquet",
         "json" => "application/json",
         "txt" | "md" => "text/plain",
         "png" => "image/png",
@@ -172,7 +171,9 @@ fn content(card: &Card) -> (Vec<Value>, Vec<Value>) {
         .map(|(place, file)| (file.entry.path.as_bytes(), place))
         .collect();
     let mut groups: BTreeMap<(String, &str), Vec<&Table>> = BTreeMap::new();
-    for table in &card.tables {
+    let says_something =
+        |table: &&Table| table.columns.iter().any(|column| column.cell != Cell::Binary);
+    for table in card.tables.iter().filter(says_something) {
         let path = table.path.show();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let end = name.rsplit_once('.').map_or("", |(_, end)| end);
@@ -237,7 +238,9 @@ fn record_set(number: usize, name: &str, columns: &[Column], source: &Value) -> 
             Cell::Integer => "sc:Integer",
             Cell::Float => "sc:Float",
             Cell::Boolean => "sc:Boolean",
-            Cell::Text => "sc:Text",
+            Cell::Date => "sc:Date",
+            Cell::Timestamp => "sc:DateTime",
+            Cell::Text | Cell::Binary => "sc:Text",
         };
         let mut from = source.clone();
         from["extract"] = json!({"column": column.name});
@@ -249,7 +252,9 @@ fn record_set(number: usize, name: &str, columns: &[Column], source: &Value) -> 
             "source": from,
         })
     };
-    let fields: Vec<Value> = columns.iter().enumerate().map(field).collect();
+    // No type of the standard's says bytes.
+    let said = columns.iter().filter(|column| column.cell != Cell::Binary);
+    let fields: Vec<Value> = said.enumerate().map(field).collect();
     json!({"@type": "cr:RecordSet", "@id": id, "name": name, "field": fields})
 }
 

@@ -32,6 +32,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("temporary files", "of sessions that cannot commit any more: overwritten and removed"),
     ("chunk index", "removed, and made again when it is needed"),
     ("catalogue", "log moved in and cut off, database written anew without free pages"),
+    (
+        "facts",
+        "digests of the content that the catalogue keeps: taken out before it is written anew",
+    ),
     ("old catalogues", "kept by `fsck --rebuild`: overwritten and removed"),
     ("search index", "removed; it is made again when it is needed"),
     ("journal copy", "kept: it names content by hashes only"),
@@ -70,6 +74,8 @@ pub(super) fn scrub(repository: &Repository, plan: &Plan, job: &mut Job) -> Resu
     dead_packs(repository)?;
     unfinished(repository)?;
     repository.store.remove_index()?;
+    let files: Vec<FileId> = plan.found.targets.iter().map(|target| target.file).collect();
+    repository.catalogue.forget_facts(&files)?;
     for name in store_names(repository)? {
         if matches!(kind_of(&name), "old catalogues" | "search index") {
             let path = repository.place.store.join(&name);

@@ -132,6 +132,9 @@ impl Witness {
         walk.judge();
         for (kind, path) in others {
             walk.stream(kind, path)?;
+            if matches!(kind, "catalogue" | "old catalogues") {
+                walk.facts(path)?;
+            }
         }
         for top in &self.worktrees {
             if top.is_dir() {
@@ -305,6 +308,22 @@ impl Walk<'_> {
             Err(source) => Err(repo::Error::Io { path: path.to_path_buf(), source }.into()),
             Ok(bytes) => Ok(bytes),
         }
+    }
+
+    /// Looks for digests of the files in the bytes of a database: what is kept of them in rows of
+    /// facts says nothing by windows.
+    fn facts(&mut self, path: &Path) -> Result<()> {
+        match super::facts::facts_in(path, &self.sought.files) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(repo::Error::Io { path: path.into(), source }.into()),
+            Ok(found) => {
+                for file in found {
+                    self.found("facts", format!("{} keeps a digest of {file}", path.display()));
+                }
+            }
+        }
+        self.evidence.kinds.entry("facts").or_default().1 += 1;
+        Ok(())
     }
 
     fn windows(&mut self, kind: &'static str, path: &Path) -> io::Result<u64> {

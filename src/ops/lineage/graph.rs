@@ -127,6 +127,9 @@ pub struct Node {
     pub time: Option<Time>,
     /// Of a version: whether its content can be had.
     pub presence: Option<String>,
+    /// Of a version: how many of its files cannot be given out, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absent_files: Option<u64>,
 }
 
 /// An edge.
@@ -304,7 +307,8 @@ impl Builder {
             NodeId::Version(version) => self.versions.insert(*version, self.nodes.len()),
             _ => self.places.insert(id.clone(), self.nodes.len()),
         };
-        self.nodes.push(Node { id, kind, label, dataset, time: None, presence: None });
+        let (time, presence, absent_files) = (None, None, None);
+        self.nodes.push(Node { id, kind, label, dataset, time, presence, absent_files });
         self.nodes.len() - 1
     }
 

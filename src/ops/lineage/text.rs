@@ -129,6 +129,10 @@ impl<'a> Tree<'a, '_> {
 fn named(node: &Node) -> String {
     let date = node.time.map(|time| format!(", {}", &time.to_string()[..10]));
     let gone = node.presence.as_deref().filter(|presence| *presence != "present");
-    let gone = gone.map(|presence| format!(" [{presence}]"));
+    let gone = gone.map(|presence| match node.absent_files {
+        Some(1) => format!(" [{presence}: 1 file]"),
+        Some(absent) => format!(" [{presence}: {absent} files]"),
+        None => format!(" [{presence}]"),
+    });
     format!("{}{}{}", node.label, date.unwrap_or_default(), gone.unwrap_or_default())
 }

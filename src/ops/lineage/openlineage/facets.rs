@@ -76,7 +76,8 @@ pub(super) fn version(details: &Details, id: &NodeId, node: Option<&Node>, part:
     let name = name.map_or("unknown", |name| name.as_str());
     let mut facets = Map::new();
     facets.insert("version".into(), version_facet(&id.to_string()));
-    let gone = node.and_then(|node| node.presence.as_deref()).is_some_and(|it| it != "present");
+    let said = node.and_then(|node| node.presence.as_deref()).unwrap_or("present");
+    let gone = said != "present" && !said.starts_with("partly ");
     let parents = details.versions.get(id).map_or(0, |known| known.version.parents.len());
     let change = match (gone, parents == 0) {
         (true, _) => "DROP",
@@ -141,6 +142,9 @@ fn columns(known: &VersionDetails) -> Vec<Value> {
             Cell::Integer => "integer",
             Cell::Float => "number",
             Cell::Boolean => "boolean",
+            Cell::Date => "date",
+            Cell::Timestamp => "timestamp",
+            Cell::Binary => "binary",
             Cell::Text => "string",
         };
         json!({"name": column.name, "type": kind, "ordinal_position": place + 1})
