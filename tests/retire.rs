@@ -83,7 +83,7 @@ fn what_is_kept_is_archived_and_stays() {
     let report = json(&place, &format!("stem retire report {id} -o ../report"));
     assert_eq!(report["archives"].as_array().unwrap().len(), 3);
     assert_eq!(report["state"], "retired");
-    place.must("grep -q 'Retirement of data' ../report/report.html && jq -e .journal_hash ../report/report.json");
+    place.must("grep -q 'Retirement of data' ../report/report.html && grep -q journal_hash ../report/report.json");
     place.must(&format!("stem retire verify {id}"));
     // A changed byte in an archive, or in the report, is told of.
     place.must("f=$(ls -d ../archive/* | head -1)/data/files/small.txt; chmod u+w $f; echo b > $f");
@@ -189,7 +189,7 @@ fn an_archive_without_a_file_does_not_stand_for_it() {
     place.must("stem archive create v1 ../whole");
     place.must("stem classify data:small.txt core --reason r --reviewer Bo");
     place.must("stem erase plan --path small.txt --reason x --json > ../plan.txt");
-    place.must("jq -e '.data.blocked_by | length > 0' ../plan.txt");
+    place.must("grep -q 'no verified archive' ../plan.txt");
     let id = plan(&place, "--aux destroy");
     // The other archive has what is destroyed, and nobody can say what became of that: pending.
     place.ends(20, &format!("stem retire run {id}"));
@@ -198,7 +198,7 @@ fn an_archive_without_a_file_does_not_stand_for_it() {
         "pending"
     );
     place.must("stem erase plan --path keep.txt --reason x --json > ../plan.txt");
-    let said = place.must("jq -r '.data.blocked_by[]' ../plan.txt");
+    let said = place.must("cat ../plan.txt");
     assert!(said.contains("no verified archive"), "{said}");
 }
 
