@@ -40,6 +40,7 @@ fn the_tour_ends_well_and_leaves_repositories_to_play_with() {
         "erase",
         "certificate",
         "archive",
+        "retire",
     ];
     for verb in verbs {
         assert!(shown.contains(&format!("$ stem {verb}")), "the tour shows no `{verb}`");

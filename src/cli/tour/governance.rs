@@ -109,6 +109,12 @@ pub(super) fn erasure(guide: &mut Guide<'_>, directory: &Path) -> Result<(), Fai
     guide.remove("people.csv")?;
     let certificate = guide.certificate()?;
     guide.stem(&["certificate", "verify", &certificate, "--store", ".stem/store"])?;
+    guide.say("one record, in every version of every file that has it; all other rows stay")?;
+    let plan = "../erase-record.json";
+    let asked = ["erase", "plan", "--key", "id=en-0003", "--reason", "its author withdrew it"];
+    guide.stem(&[&asked[..], &["-o", plan]].concat())?;
+    guide.stem(&["erase", "run", plan])?;
+    guide.stem(&["ls", "raw-v1"])?;
     guide.stem(&["fsck", "--read-data"])
 }
 
@@ -119,5 +125,14 @@ pub(super) fn archive(guide: &mut Guide<'_>) -> Result<(), Failure> {
     guide.stem(&[&["classify", "chat-data@train-v1", "core"][..], &reason[..]].concat())?;
     guide.stem(&["hold", "place", "train-v1", "--case", "L-12", "--reason", "a lawsuit"])?;
     guide.stem(&["archive", "create", "train-v1", "../archive"])?;
-    guide.stem(&["archive", "verify", "../archive"])
+    guide.stem(&["archive", "verify", "../archive"])?;
+    guide.scene("14. A dataset's life ends: archived, frozen, reported")?;
+    let reason = ["--reason", "answers auditors", "--reviewer", "Bo Chen"];
+    guide.stem(&[&["classify", "eval-data", "core"][..], &reason[..]].concat())?;
+    let plan = "../retire.json";
+    let kept = ["--core-to", "../kept", "--aux", "keep", "-o", plan];
+    guide.stem(&[&["retire", "plan", "eval-data"][..], &kept[..]].concat())?;
+    guide.stem(&["retire", "run", plan])?;
+    guide.stem(&["retire", "verify", plan])?;
+    guide.stem(&["datasets"])
 }

@@ -290,7 +290,9 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         let what = count(records, "record");
         writeln!(out, "  without    {what}; all other rows stay")?;
     }
-    for why in found.absent_keys.iter().take(SHOWN) {
+    let mut absent = found.absent_keys.clone();
+    absent.dedup();
+    for why in absent.iter().take(SHOWN) {
         writeln!(out, "  no column  {why}")?;
     }
     for why in &found.unproven {
