@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
-    Asked, CheckOptions, Checked, Listed, PlanOptions, Planned, Run, RunOptions, Selector, approve,
-    certifiers, check, document, find, lift, list, plan, run as carry_out, show,
+    Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Run, RunOptions,
+    Selector, approve, certifiers, check, document, find, lift, list, plan, run as carry_out, show,
 };
 use stemmata::repo::Repository;
 
@@ -274,6 +274,20 @@ fn asked(args: &PlanArgs, context: &Context) -> Result<Option<Asked>, Failure> {
 /// So much of a list is shown to a person.
 const SHOWN: usize = 10;
 
+/// Files that a search for records could not answer for.
+fn write_doubts(found: &Findings, out: &mut dyn Write) -> io::Result<()> {
+    // Of several contents of one path one line is enough.
+    let mut absent = found.absent_keys.clone();
+    absent.dedup();
+    for why in absent.iter().take(SHOWN) {
+        writeln!(out, "  no column  {why}")?;
+    }
+    for why in &found.unproven {
+        writeln!(out, "  unproven   {why}")?;
+    }
+    Ok(())
+}
+
 fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     let found = seen.plan.found();
     writeln!(out, "plan {}", seen.id)?;
@@ -290,14 +304,7 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         let what = count(records, "record");
         writeln!(out, "  without    {what}; all other rows stay")?;
     }
-    let mut absent = found.absent_keys.clone();
-    absent.dedup();
-    for why in absent.iter().take(SHOWN) {
-        writeln!(out, "  no column  {why}")?;
-    }
-    for why in &found.unproven {
-        writeln!(out, "  unproven   {why}")?;
-    }
+    write_doubts(found, out)?;
     if found.targets.len() > SHOWN {
         writeln!(out, "             and {} more", found.targets.len() - SHOWN)?;
     }
