@@ -67,7 +67,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("gix", &["git"]),
     ("indicatif", &["cli"]),
     ("jiff", &["model", "git", "cli"]),
-    ("memchr", &["model", "chunk", "format", "worktree", "git", "table"]),
+    ("memchr", &["model", "chunk", "format", "worktree", "git", "table", "ops"]),
     ("memmap2", &["store", "worktree"]),
     ("rustix", &["store", "catalogue", "worktree", "bag", "repo", "cli"]),
     ("parquet", &["table"]),
