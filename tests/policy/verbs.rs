@@ -252,6 +252,20 @@ fn whoever_moves_a_branch_is_known() {
         }
     }
     found.sort();
-    let known = ["ask.rs", "commit.rs", "merge.rs", "references.rs", "refs.rs", "reset.rs"];
-    assert_eq!(found, [&known[..], &["rollback.rs", "switch.rs", "undo.rs"]].concat());
+    // `describe.rs` only reads such entries of the journal.
+    let known = ["ask.rs", "commit.rs", "describe.rs", "merge.rs", "references.rs", "refs.rs"];
+    let more = ["reset.rs", "restore.rs", "rollback.rs", "switch.rs", "undo.rs"];
+    assert_eq!(found, [&known[..], &more[..]].concat());
+}
+
+#[test]
+fn what_an_archive_brings_back_is_asked_about() {
+    let bench = Bench::new();
+    bench.commit("a", "1\n");
+    let bag = bench.directory.path().join("bag");
+    bench.must(&["archive", "create", "HEAD", bag.to_str().unwrap()]);
+    bench.set_policy("[[rule]]\nname = \"p\"\ndatasets = [\"back\"]\nrequire = [\"purpose\"]\n");
+    let restore = ["archive", "restore", bag.to_str().unwrap(), "--dataset", "back"];
+    let (code, error) = bench.ask(&restore);
+    assert_eq!((code, error["code"].as_str()), (14, Some("policy")), "{error}");
 }
