@@ -124,27 +124,33 @@ pub fn commit(repository: &Repository, options: &CommitOptions) -> Result<Commit
     if let Some(operation) = &operation {
         remove_sides(repository, operation)?;
     }
+    recorded(repository, (id, version, counts), signer, failed)
+}
+
+/// Upkeep after a version that was just recorded, and what is told of it.
+pub(super) fn recorded(
+    repository: &Repository,
+    (id, version, counts): (VersionId, Version, (u64, u64, u64)),
+    signer: Option<Signer>,
+    failed: Vec<Problem>,
+) -> Result<Commit> {
     let stored = stored(repository.take_counts(counts));
     upkeep(repository);
     let changed = changed_against_parent(repository, &version)?;
-    let branch = branch(repository);
-    let signed_by = signer.map(|signer| signer.key.public().id());
-    let Version { manifest, parents, files, bytes, .. } = version;
-    let dry_run = false;
-    let version = Some(id);
+    let Version { manifest, parents, files, bytes, message, .. } = version;
     Ok(Commit {
-        version,
+        version: Some(id),
         manifest,
         parents,
-        branch,
+        branch: branch(repository),
         files,
         bytes,
         message,
         changed,
         stored,
         failed,
-        signed_by,
-        dry_run,
+        signed_by: signer.map(|signer| signer.key.public().id()),
+        dry_run: false,
     })
 }
 
@@ -218,7 +224,7 @@ fn second_parent(operation: Option<&Operation>) -> Option<VersionId> {
         .map(|operation| operation.other)
 }
 
-pub(super) fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
+fn stored((new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Stored {
     Stored { new_bytes, new_chunks, reused_bytes }
 }
 

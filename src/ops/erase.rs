@@ -28,6 +28,7 @@ pub(super) use approve::{Asked as AskedApproval, approvals_of, sign};
 pub(super) use certificate::may_certify;
 pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
+pub(super) use page::escape;
 pub use page::{html, page};
 pub(super) use plan::{AsOf, Downstream, NamedRef, downstream, id_of, store_id};
 pub use plan::{Findings, Plan, PlanOptions, Planned, RecordRule, Selector, Target, plan};

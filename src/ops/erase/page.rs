@@ -90,7 +90,8 @@ pub fn html(statement: &Statement) -> String {
     text
 }
 
-fn escape(text: &str) -> String {
+/// Text as HTML shows it, inside and outside of attributes.
+pub(in crate::ops) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

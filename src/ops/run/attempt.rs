@@ -5,9 +5,7 @@ use crate::catalogue::Head;
 use crate::format::manifest;
 use crate::model::{FileRef, RepoPath, Step, Version, VersionId};
 use crate::ops::add::{Problem, is_in};
-use crate::ops::commit::{
-    Commit, branch, changed_against_parent, describe, record, stored, upkeep,
-};
+use crate::ops::commit::{Commit, describe, record, recorded};
 use crate::ops::operation::Operation;
 use crate::ops::signature::{self, Signing};
 use crate::ops::stage::{Staged, stage};
@@ -85,28 +83,8 @@ fn edits(
 fn describe_commit(repository: &Repository, made: Made) -> Result<Commit> {
     let (id, version, taken, counts) = made;
     taken.keep_index(repository);
-    let stored = stored(repository.take_counts(counts));
-    upkeep(repository);
-    let changed = changed_against_parent(repository, &version)?;
-    let branch = branch(repository);
-    let Version { manifest, parents, files, bytes, message, .. } = version;
     let signer = signature::signer(repository, &Signing::AsSet)?;
-    let signed_by = signer.map(|signer| signer.key.public().id());
-    let (version, failed, dry_run) = (Some(id), Vec::new(), false);
-    Ok(Commit {
-        version,
-        manifest,
-        parents,
-        branch,
-        files,
-        bytes,
-        message,
-        changed,
-        stored,
-        failed,
-        signed_by,
-        dry_run,
-    })
+    recorded(repository, (id, version, counts), signer, Vec::new())
 }
 
 /// Another command of this worktree may have made versions meanwhile. Where they have left alone
