@@ -11,10 +11,11 @@ use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, RecipeBuilder};
 use crate::model::{ChunkId, FileId, FileRef};
 use crate::repo::{Error, Result, banned, hash_file};
-use crate::worktree::{self, Stat};
+use crate::worktree::{self, Found, Stat};
 
-/// How much is read under the cursor's lock.
-const BLOCK_BYTES: usize = 4 << 20;
+/// How much is read under the cursor's lock. It is hashed, cut and packed while it lies in the
+/// core's own cache.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// A big file of the queue.
 pub(super) struct BigFile {
@@ -81,7 +82,7 @@ pub(super) fn take_part(worker: &mut Worker<'_>, file: &BigFile) -> Result<()> {
                 let mut assembly = lock(&file.assembly);
                 if !assembly.closed {
                     assembly.closed = true;
-                    worker.done.push((file.index, Err(error)));
+                    worker.finished(file.index, Err(error));
                 }
                 return Ok(());
             }
@@ -153,7 +154,7 @@ fn read_block(worker: &mut Worker<'_>, file: &BigFile) -> Result<Option<Block>> 
 }
 
 /// What the file was, if it did not change while it was read.
-fn ended(open: &Open, wanted: &super::Wanted) -> Result<Ingested> {
+fn ended(open: &Open, wanted: &Found) -> Result<Ingested> {
     let after = Stat::of_file(&open.file)
         .map_err(|source| Error::Io { path: wanted.path.show().into(), source })?;
     if after != open.before || after.size != open.size {
@@ -215,7 +216,7 @@ fn assemble(
             if let Some(recipe) = assembly.recipe.take() {
                 finish_recipe(session, recipe, ingested.file.file)?;
             }
-            worker.done.push((file.index, Ok(ingested)));
+            worker.finished(file.index, Ok(ingested));
         }
         _ => {}
     }
