@@ -2,15 +2,17 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
 /// A path inside a dataset: non-empty components of bytes, separated by `/`, relative.
 ///
 /// Order is byte order. Bytes need not be UTF-8. A path is safe to create below a directory:
-/// it has no `.` or `..`, no NUL, and no component that stands for `.stem`.
+/// it has no `.` or `..`, no NUL, and no component that stands for `.stem`. A copy shares the bytes:
+/// a million paths stand in several lists at once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepoPath(Box<[u8]>);
+pub struct RepoPath(Arc<[u8]>);
 
 /// Why bytes are not a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +75,7 @@ impl RepoPath {
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, PathError> {
         let bytes = bytes.into();
         match check(&bytes) {
-            Ok(()) => Ok(Self(bytes.into_boxed_slice())),
+            Ok(()) => Ok(Self(bytes.into())),
             Err(problem) => Err(PathError { bytes, problem }),
         }
     }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use crate::model::{FileRef, ManifestId, RepoPath};
 use crate::repo::{
-    self, Absent, Failed, Look, Looking, Outcome, Repository, Session, Wanted, ingest, look,
+    self, Absent, Failed, Ingested, Look, Looking, Outcome, Repository, Session, ingest, look,
 };
-use crate::worktree::{Index, Odd, Record, Root};
+use crate::worktree::{Found, Index, Odd, Record, Root};
 
 use super::{Result, sides};
 
@@ -38,28 +38,18 @@ pub struct Staged {
 /// The worktree's and the store's. A file that cannot be read is no error, but listed.
 pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::Error> {
     let repository = session.repository();
-    let Look { index, scan, as_of } = look(repository, looking)?;
-    let mut known: Vec<Option<FileRef>> = Vec::new();
-    let mut wanted: Vec<(Wanted, Option<FileRef>)> = Vec::new();
+    let Look { index, mut scan, as_of } = look(repository, looking)?;
     let beside = sides::of(repository);
-    let untracked = scan.untracked.into_iter().filter(|found| !beside.contains(&found.path));
-    for found in scan.suspects.into_iter().chain(untracked) {
-        wanted.push((Wanted { path: found.path, stat: found.stat }, found.known));
-    }
-    wanted.sort_by(|a, b| a.0.path.cmp(&b.0.path));
-    let mut files = Vec::with_capacity(wanted.len());
-    for (file, before) in wanted {
-        files.push(file);
-        known.push(before);
-    }
+    scan.untracked.retain(|found| !beside.contains(&found.path));
+    let found = in_order(scan.suspects, scan.untracked);
     let root = Root::open(&repository.place.root)?;
-    let outcome = ingest(session, &root, &files)?;
+    let outcome = ingest(session, &root, &found)?;
     refuse_erased(repository, &outcome, &scan.deleted)?;
     let mut staged = Staged {
         manifest: repository.state().staged,
         added: Vec::new(),
         modified: Vec::new(),
-        deleted: with_covered(&index, &files, scan.deleted),
+        deleted: with_covered(&index, &found, scan.deleted),
         failed: outcome.failed,
         odd: scan.odd,
         bytes: 0,
@@ -67,32 +57,19 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
         as_of,
         records: Vec::new(),
     };
-    let mut edits: Vec<(RepoPath, Option<FileRef>)> =
-        staged.deleted.iter().map(|path| (path.clone(), None)).collect();
-    let overlay = repository.overlay();
-    for (place, mut ingested) in outcome.ingested {
-        let path = &files[place].path;
-        // The redacted copy of what is staged is no change.
-        if let Some(before) = known[place].filter(|_| !overlay.is_empty())
-            && overlay.delivered(&before).is_ok_and(|given| given == ingested.file)
-        {
-            ingested.file = before;
-        }
-        staged.bytes += ingested.file.size;
-        if known[place] != Some(ingested.file) {
-            edits.push((path.clone(), Some(ingested.file)));
-            let list =
-                if known[place].is_some() { &mut staged.modified } else { &mut staged.added };
-            list.push(path.clone());
-        }
-        let record = Record { file: ingested.file, stat: ingested.stat };
-        staged.records.push((path.clone(), Some(record)));
-    }
-    edits.sort_by(|a, b| a.0.cmp(&b.0));
-    staged.records.extend(staged.deleted.iter().map(|path| (path.clone(), None)));
-    staged.records.sort_by(|a, b| a.0.cmp(&b.0));
+    let edits = staged.take(repository, found, outcome.ingested);
     staged.manifest = session.edit_manifest(&staged.manifest, &edits)?;
     Ok(staged)
+}
+
+/// Both lists as one, in path order.
+fn in_order(mut some: Vec<Found>, mut others: Vec<Found>) -> Vec<Found> {
+    if some.is_empty() {
+        return others;
+    }
+    some.append(&mut others);
+    some.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    some
 }
 
 /// Fails if there is nothing but content that must not come back.
@@ -126,7 +103,7 @@ fn refuse_erased(
 }
 
 /// The deleted paths, and tracked files whose place a directory with new files has taken.
-fn with_covered(index: &Index, files: &[Wanted], mut deleted: Vec<RepoPath>) -> Vec<RepoPath> {
+fn with_covered(index: &Index, files: &[Found], mut deleted: Vec<RepoPath>) -> Vec<RepoPath> {
     let mut seen: HashSet<&[u8]> = HashSet::new();
     for file in files {
         let mut directory = file.path.directory();
@@ -146,6 +123,42 @@ fn with_covered(index: &Index, files: &[Wanted], mut deleted: Vec<RepoPath>) -> 
 }
 
 impl Staged {
+    /// Notes what was taken in of `found`, and returns what changes in the listing.
+    fn take(
+        &mut self,
+        repository: &Repository,
+        found: Vec<Found>,
+        ingested: Vec<(usize, Ingested)>,
+    ) -> Vec<(RepoPath, Option<FileRef>)> {
+        let overlay = repository.overlay();
+        let mut edits: Vec<_> = self.deleted.iter().map(|path| (path.clone(), None)).collect();
+        let mut ingested = ingested.into_iter().peekable();
+        let mut take = |(place, found): (usize, Found)| {
+            let (_, mut taken) = ingested.next_if(|(at, _)| *at == place)?;
+            // The redacted copy of what is staged is no change.
+            if let Some(before) = found.known.filter(|_| !overlay.is_empty())
+                && overlay.delivered(&before).is_ok_and(|given| given == taken.file)
+            {
+                taken.file = before;
+            }
+            self.bytes += taken.file.size;
+            if found.known != Some(taken.file) {
+                edits.push((found.path.clone(), Some(taken.file)));
+                let list = if found.known.is_some() { &mut self.modified } else { &mut self.added };
+                list.push(found.path.clone());
+            }
+            Some((found.path, Some(Record { file: taken.file, stat: taken.stat })))
+        };
+        // A record is as long as what was found, so that a million of them need no second list.
+        self.records = found.into_iter().enumerate().filter_map(&mut take).collect();
+        if !self.deleted.is_empty() {
+            edits.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            self.records.extend(self.deleted.iter().map(|path| (path.clone(), None)));
+            self.records.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        edits
+    }
+
     /// Whether nothing differs from what was staged before.
     pub fn is_unchanged(&self) -> bool {
         self.added.is_empty() && self.modified.is_empty() && self.deleted.is_empty()

@@ -16,18 +16,9 @@ use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, RecipeBuilder};
 use crate::model::{ChunkId, FileId, FileRef, Mode, RepoPath};
 use crate::store::Packer;
-use crate::worktree::{self, Root, Stat};
+use crate::worktree::{self, Found, Root, Stat};
 
 mod big;
-
-/// A file to take in, as the worktree showed it.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Where it lies.
-    pub path: RepoPath,
-    /// How it looked.
-    pub stat: Stat,
-}
 
 /// A file that was taken in.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +61,7 @@ const BATCH_FILES: usize = 64;
 /// # Errors
 ///
 /// What concerns the store rather than one file.
-pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Wanted]) -> Result<Outcome> {
+pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Found]) -> Result<Outcome> {
     let repository = session.repository();
     let threads = repository.threads().min(wanted.len().max(1) * 64);
     let bytes = wanted.iter().map(|file| file.stat.size).sum();
@@ -93,16 +84,10 @@ pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Wanted]) -> Result<O
     for worker in result {
         worker?;
     }
-    let mut outcome = Outcome::default();
     let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    for (index, result) in done {
-        match result {
-            Ok(ingested) => outcome.ingested.push((index, ingested)),
-            Err(error) => outcome.failed.push(Failed { path: wanted[index].path.clone(), error }),
-        }
-    }
-    Ok(outcome)
+    done.ingested.sort_unstable_by_key(|(index, _)| *index);
+    done.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(done)
 }
 
 /// Stores bytes that are not a file of the worktree.
@@ -154,10 +139,10 @@ impl Shared<'_> {
 struct Shared<'a> {
     session: &'a Session<'a>,
     root: &'a Root,
-    wanted: &'a [Wanted],
+    wanted: &'a [Found],
     threads: usize,
     queue: Queue,
-    done: Mutex<Vec<(usize, Result<Ingested>)>>,
+    done: Mutex<Outcome>,
 }
 
 /// What is still to do: batches of small files, then big files, each open to every thread.
@@ -169,7 +154,7 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(wanted: &[Wanted]) -> Self {
+    fn new(wanted: &[Found]) -> Self {
         let is_big = |&index: &usize| {
             let stat = &wanted[index].stat;
             stat.mode != Mode::Symlink && stat.size >= BIG_BYTES
@@ -194,12 +179,17 @@ struct Worker<'a> {
     shared: &'a Shared<'a>,
     packer: Packer,
     buffer: Vec<u8>,
-    done: Vec<(usize, Result<Ingested>)>,
+    done: Outcome,
 }
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Result<Self> {
-        Ok(Self { shared, packer: shared.session.packer()?, buffer: Vec::new(), done: Vec::new() })
+        Ok(Self {
+            shared,
+            packer: shared.session.packer()?,
+            buffer: Vec::new(),
+            done: Outcome::default(),
+        })
     }
 
     /// Works until nothing is left. Big files come first, so that none is left to one thread: each
@@ -217,8 +207,21 @@ impl<'a> Worker<'a> {
             }
         }
         self.shared.session.give_back(self.packer)?;
-        self.shared.done.lock().unwrap_or_else(PoisonError::into_inner).extend(self.done);
+        let mut all = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
+        all.ingested.append(&mut self.done.ingested);
+        all.failed.append(&mut self.done.failed);
         Ok(())
+    }
+
+    /// Notes what became of a file.
+    fn finished(&mut self, index: usize, result: Result<Ingested>) {
+        match result {
+            Ok(ingested) => self.done.ingested.push((index, ingested)),
+            Err(error) => {
+                let path = self.shared.wanted[index].path.clone();
+                self.done.failed.push(Failed { path, error });
+            }
+        }
     }
 
     fn small(&mut self, index: usize) -> Result<()> {
@@ -234,12 +237,12 @@ impl<'a> Worker<'a> {
             Err(error) if concerns_one_file(&error) => Err(error),
             Err(error) => return Err(error),
         };
-        self.done.push((index, result));
+        self.finished(index, result);
         Ok(())
     }
 
     /// Reads a whole file into the buffer, and says how it looked; once more if it changed.
-    fn read_small(&mut self, wanted: &Wanted) -> Result<Stat> {
+    fn read_small(&mut self, wanted: &Found) -> Result<Stat> {
         if wanted.stat.mode == Mode::Symlink {
             self.buffer = self.shared.root.read_link(&wanted.path)?;
             worktree::write::check_link(&wanted.path, &self.buffer)?;
@@ -249,7 +252,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Refuses content that was erased, before any of it is stored.
-    fn admitted(&mut self, wanted: &Wanted) -> Result<Stat> {
+    fn admitted(&mut self, wanted: &Found) -> Result<Stat> {
         let stat = self.read_small(wanted)?;
         if self.shared.may_refuse(self.buffer.len() as u64) {
             self.shared.session.repository().admit(&FileId::of(&self.buffer))?;

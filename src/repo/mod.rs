@@ -48,7 +48,7 @@ pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
-pub use ingest::{Failed, Ingested, Outcome, Wanted, chunks_of, ingest, ingest_bytes};
+pub use ingest::{Failed, Ingested, Outcome, chunks_of, ingest, ingest_bytes};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{
     KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,

@@ -48,7 +48,7 @@ impl Store {
         let recompress = level.is_some();
         let mut copier = Copier { keep, recompress, decoder, object: Vec::new() };
         for kind in [PackKind::Data, PackKind::Meta] {
-            let mut packer = session.packer(kind)?;
+            let mut packer = session.packer(kind)?.with_any_number();
             for pack in packs.iter().filter(|pack| pack.kind == kind) {
                 self.copy(pack, &mut packer, &mut copier)?;
             }

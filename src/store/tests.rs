@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::medium::doubles::{Flaw, Flawed, Forgetful};
 use super::medium::{INDEX, Medium, TMP};
+use super::write::PACK_OBJECTS;
 use super::*;
 use crate::format::frame::codec::{Encoder, LEVEL};
 use crate::format::frame::{self, Codec};
@@ -159,6 +160,25 @@ fn condemned_and_vanished_packs_are_not_built_upon() {
     assert!(matches!(store.get(&chunk(3).0), Err(Error::Missing { .. })));
     let again = write(&store, 0..30, 0).unwrap();
     assert_eq!(again.iter().map(|pack| pack.objects).sum::<u32>(), 31);
+}
+
+#[test]
+fn very_many_small_objects_fill_several_packs_that_merge_into_one() {
+    let store = Store::open(Arc::new(Forgetful::new()), Vec::new());
+    let session = store.session(1).unwrap();
+    let mut packer = session.packer(PackKind::Data).unwrap();
+    for number in 0..=PACK_OBJECTS as u32 {
+        let bytes = number.to_le_bytes();
+        packer.put(&Key::chunk(&ChunkId::of(&bytes)), &bytes).unwrap();
+    }
+    packer.finish().unwrap();
+    let packs = session.finish().unwrap();
+    let mut objects: Vec<_> = packs.iter().map(|pack| pack.objects as usize).collect();
+    objects.sort_unstable();
+    assert_eq!(objects, [1, PACK_OBJECTS]);
+    let merged = store.merge(&packs, &|_| true, 2, None).unwrap();
+    assert_eq!(merged.len(), 1);
+    assert_eq!(merged[0].objects as usize, PACK_OBJECTS + 1);
 }
 
 #[test]

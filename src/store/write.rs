@@ -23,6 +23,9 @@ use crate::model::PackName;
 
 /// A pack is full when frames and table have so many bytes.
 pub const PACK_BYTES: u64 = 64 << 20;
+/// A pack of new objects is full when it has so many: their table lies in memory until it is written.
+/// Packs that are made of other packs may have more, so that merging comes to an end.
+pub(super) const PACK_OBJECTS: usize = 1 << 17;
 /// Frames are handed to the medium in pieces of this size, which stay in the core's cache.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -94,6 +97,7 @@ impl WriteSession {
         Ok(Packer {
             shared: Arc::clone(&self.shared),
             kind,
+            most_objects: PACK_OBJECTS,
             encoder,
             buffer: Vec::new(),
             open: None,
@@ -157,6 +161,7 @@ impl Shared {
 pub struct Packer {
     shared: Arc<Shared>,
     kind: PackKind,
+    most_objects: usize,
     encoder: Encoder,
     buffer: Vec<u8>,
     open: Option<Open>,
@@ -174,6 +179,12 @@ struct Open {
 }
 
 impl Packer {
+    /// Lets a pack have as many objects as fit.
+    pub(super) fn with_any_number(mut self) -> Self {
+        self.most_objects = usize::MAX;
+        self
+    }
+
     /// Stores `bytes`, unless they are known.
     ///
     /// The key must be the one of these bytes; debug builds check it.
@@ -245,9 +256,11 @@ impl Packer {
         key: &Key,
         frame: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<frame::Header, Error>,
     ) -> Result<frame::Header, Error> {
+        let most_objects = self.most_objects;
         let full = |open: &Open, buffered: usize| {
             let table = (open.entries.len() * table::ENTRY_LEN) as u64;
-            open.written + buffered as u64 + table >= self.shared.pack_bytes
+            open.entries.len() >= most_objects
+                || open.written + buffered as u64 + table >= self.shared.pack_bytes
         };
         if self.open.as_ref().is_some_and(|open| full(open, self.buffer.len())) {
             self.close()?;

@@ -16,8 +16,8 @@ use crate::model::{
 use crate::ops::Result;
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
-use crate::repo::{self, Absent, Repository, Session, Transaction, Wanted, ingest, ingest_bytes};
-use crate::worktree::Root;
+use crate::repo::{self, Absent, Repository, Session, Transaction, ingest, ingest_bytes};
+use crate::worktree::{Found, Root};
 
 /// A version that was brought back, or would be.
 #[derive(Debug, Serialize)]
@@ -281,7 +281,7 @@ impl Plan<'_> {
         for (path, _) in files {
             let lost = || repo::Error::Lost { what: format!("{} of the archive", path.show()) };
             let stat = root.stat(path)?.ok_or_else(lost)?;
-            wanted.push(Wanted { path: path.clone(), stat });
+            wanted.push(Found { path: path.clone(), stat, known: None });
         }
         let outcome = ingest(session, &root, &wanted)?;
         if let Some(failed) = outcome.failed.into_iter().next() {
