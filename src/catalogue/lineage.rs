@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::effects::cycle;
 use super::error::failed;
 use super::read::{moment, optional, parsed, unsigned};
 use super::sql::versions::BATCH;
@@ -269,6 +270,20 @@ impl Catalogue {
             found.add(row, toward)?;
         }
         Ok(found)
+    }
+
+    /// The way round, each version used for the next, from `version` back to it, if it were made from
+    /// `origins`; none if that closes no circle.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn cycle(
+        &self,
+        version: &VersionId,
+        origins: &[VersionId],
+    ) -> Result<Option<Vec<VersionId>>> {
+        self.snapshot(async |connection| cycle(connection, version, origins).await)
     }
 
     /// Of every version the dataset that it was made in, where that is recorded, and the entry of
