@@ -1,7 +1,7 @@
 //! Questions that users ask in SQL, over the views of `docs/catalogue.md`.
 //!
 //! Here: answering one statement on a connection of its own that cannot write, within a limit of
-//! time and rows; choosing versions by a condition.
+//! time, rows and memory; choosing versions by a condition.
 //! Not here: the statements of this program (`sql`), which hold nothing that a user wrote.
 //! Invariant: whatever is asked, no file changes.
 
@@ -27,11 +27,14 @@ pub struct QueryLimits {
     pub seconds: u64,
     /// At most so many rows.
     pub rows: u64,
+    /// Bytes that the database may have in memory for it. The database counts them for all of the
+    /// process together, and the least limit that was ever given holds from then on.
+    pub bytes: u64,
 }
 
 impl Default for QueryLimits {
     fn default() -> Self {
-        Self { seconds: 60, rows: 100_000 }
+        Self { seconds: 60, rows: 100_000, bytes: 256 << 20 }
     }
 }
 
@@ -49,6 +52,9 @@ pub struct Answer {
 /// How many steps of SQLite's machine there are between two looks at the clock.
 const STEPS: i32 = 10_000;
 
+/// With less than this the database cannot even be opened; and 0 would be no limit.
+const LEAST_BYTES: u64 = 8 << 20;
+
 impl Catalogue {
     /// Answers one statement in SQL; it sees the views and tables as they are at this moment.
     ///
@@ -57,10 +63,10 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`Error::BadQuestion`] for what is no question or the database does not understand,
-    /// [`Error::TooSlow`].
+    /// [`Error::TooSlow`], [`Error::TooMuch`].
     pub fn query(&self, sql: &str, limits: QueryLimits) -> Result<Answer> {
         let (statement, nests) = text::check_question(sql)?;
-        self.run_apart(&self.asking(), async |connection| {
+        self.run_apart(&self.asking(limits), async |connection| {
             watch(connection, limits.seconds).await?;
             let columns = columns(connection, statement).await.map_err(|e| told(e, limits))?;
             // One more row than wanted says that there are more.
@@ -73,7 +79,8 @@ impl Catalogue {
             let rows = all(connection, bounded).await.map_err(|e| told(e, limits))?;
             let most = usize::try_from(limits.rows).unwrap_or(usize::MAX);
             let truncated = rows.len() > most;
-            let rows = rows.iter().take(most).map(values).collect();
+            // Each row of the database goes when it has become one of the answer.
+            let rows = rows.into_iter().take(most).map(|row| values(&row)).collect();
             Ok(Answer { columns, rows, truncated })
         })
     }
@@ -88,7 +95,7 @@ impl Catalogue {
     pub fn versions_where(&self, condition: &str, limits: QueryLimits) -> Result<Vec<VersionId>> {
         let condition = text::condition(condition)?;
         let statement = format!("SELECT version FROM versions WHERE ({condition}\n)");
-        self.run_apart(&self.asking(), async |connection| {
+        self.run_apart(&self.asking(limits), async |connection| {
             watch(connection, limits.seconds).await?;
             let rows = all(connection, statement).await.map_err(|e| told(e, limits))?;
             let id = |row: &SqliteRow| {
@@ -99,8 +106,13 @@ impl Catalogue {
         })
     }
 
-    fn asking(&self) -> SqliteConnectOptions {
-        existing(self.path(), false).pragma("query_only", "ON").statement_cache_capacity(0)
+    /// What is sorted or set aside stays in memory as well: a temporary file would have no limit.
+    fn asking(&self, limits: QueryLimits) -> SqliteConnectOptions {
+        existing(self.path(), false)
+            .pragma("query_only", "ON")
+            .pragma("temp_store", "MEMORY")
+            .pragma("hard_heap_limit", limits.bytes.clamp(LEAST_BYTES, i64::MAX as u64).to_string())
+            .statement_cache_capacity(0)
     }
 }
 
@@ -131,12 +143,13 @@ async fn all(
 
 fn told(error: sqlx::Error, limits: QueryLimits) -> Error {
     match primary_code(&error) {
+        Some(7 | 18) => Error::TooMuch { bytes: limits.bytes },
         Some(9) => Error::TooSlow { seconds: limits.seconds },
         Some(8) => {
             Error::BadQuestion { problem: "the question would write, and is refused".into() }
         }
         // What SQLite says of a statement that it does not understand or cannot answer.
-        Some(1 | 7 | 18 | 20 | 23 | 25) => {
+        Some(1 | 20 | 23 | 25) => {
             let problem = match error.as_database_error() {
                 Some(error) => error.message().to_owned(),
                 None => error.to_string(),
@@ -183,22 +196,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalogue = Catalogue::create(&directory.path().join("catalogue.db")).unwrap();
         let before = catalogue.dump().unwrap();
-        let tried = catalogue.run_apart(&catalogue.asking(), async |connection| {
-            for sql in ["PRAGMA query_only = OFF", "PRAGMA writable_schema = ON"] {
-                sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
-            }
-            let mut refused = Vec::new();
-            for sql in [
-                "DELETE FROM store_root",
-                "INSERT INTO dataset VALUES ('x', 0)",
-                "CREATE TABLE x (y)",
-                "DELETE FROM sqlite_schema",
-                "INSERT INTO words_index (words_index) VALUES ('delete-all')",
-            ] {
-                refused.push(sqlx::raw_sql(sql).execute(&mut *connection).await.is_err());
-            }
-            Ok(refused)
-        });
+        let tried =
+            catalogue.run_apart(&catalogue.asking(QueryLimits::default()), async |connection| {
+                for sql in ["PRAGMA query_only = OFF", "PRAGMA writable_schema = ON"] {
+                    sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
+                }
+                let mut refused = Vec::new();
+                for sql in [
+                    "DELETE FROM store_root",
+                    "INSERT INTO dataset VALUES ('x', 0)",
+                    "CREATE TABLE x (y)",
+                    "DELETE FROM sqlite_schema",
+                    "INSERT INTO words_index (words_index) VALUES ('delete-all')",
+                ] {
+                    refused.push(sqlx::raw_sql(sql).execute(&mut *connection).await.is_err());
+                }
+                Ok(refused)
+            });
         assert_eq!(tried.unwrap(), [true; 5]);
         assert_eq!(catalogue.dump().unwrap(), before);
     }
