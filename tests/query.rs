@@ -210,6 +210,12 @@ fn a_question_that_needs_too_much_memory_is_given_up() {
         assert!(error["hint"].as_str().unwrap().contains("--memory"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(30), "{sql}: {:?}", begun.elapsed());
     }
+    // Many values in one row, and one that is copied to be handed on.
+    let wide = vec!["zeroblob(100000)"; 1000].join(", ");
+    for sql in [format!("SELECT {wide}"), "SELECT zeroblob(40000000)".to_owned()] {
+        let (exit, error) = bench.ask_within(1 << 20, &["query", &sql, "--memory", "64"]);
+        assert_eq!((exit, &error["code"]), (2, &"too_much".into()), "{error}");
+    }
     // The same by way of a condition, with the limit that nobody chooses.
     let (exit, error) = bench.ask(&["log", "--where", "length(zeroblob(900000000)) > 0"]);
     assert_eq!((exit, &error["code"]), (2, &"too_much".into()), "{error}");

@@ -546,6 +546,10 @@ fn tell_git(error: &git::Error) -> Told {
 pub(crate) fn bug(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
+    // How the thread of the database ends when a question takes all of its memory, which is told.
+    if what.starts_with("SQLite failed to allocate memory") {
+        return;
+    }
     let _ = writeln!(
         anstream::stderr(),
         "error: stem has a bug: {what} ({place})\nhint: nothing that was acknowledged is lost; \

@@ -115,26 +115,26 @@ const TABLES: &[(&str, Option<u64>, &str)] = &[
     (
         "UPDATE ref SET version = (SELECT parent FROM version_parent) WHERE kind = 'branch'",
         Some(6),
-        "branch `main` of dataset `data` is ",
+        "branch `main` of dataset `work` is ",
     ),
     (
         "UPDATE ref SET version = (SELECT parent FROM version_parent) WHERE kind = 'tag'",
         Some(7),
-        "tag `v1` of dataset `data` is ",
+        "tag `v1` of dataset `work` is ",
     ),
     ("UPDATE ref SET message = 'x' WHERE kind = 'tag'", Some(7), "tag `v1`"),
-    ("DELETE FROM ref WHERE kind = 'tag'", Some(7), "tag `v1` of dataset `data` is gone"),
+    ("DELETE FROM ref WHERE kind = 'tag'", Some(7), "tag `v1` of dataset `work` is gone"),
     (
         "INSERT INTO ref (dataset, kind, name, version)
          SELECT dataset, 'branch', 'planted', version FROM ref WHERE kind = 'tag'",
         None,
-        "branch `planted` of dataset `data` is there, and no entry",
+        "branch `planted` of dataset `work` is there, and no entry",
     ),
     ("UPDATE ref_log SET new_version = old_version WHERE number = 6", Some(6), "log of branches"),
     ("DELETE FROM ref_log WHERE number = 7", Some(7), "log of branches"),
     ("UPDATE ref_log SET number = 3 WHERE number = 4", Some(3), "log of branches"),
     ("INSERT INTO dataset VALUES ('other', 0)", None, "dataset `other`"),
-    ("UPDATE dataset SET created_at = 0", Some(1), "dataset `data`"),
+    ("UPDATE dataset SET created_at = 0", Some(1), "dataset `work`"),
     ("UPDATE pack SET state = 'tombstone' WHERE rowid = 1", Some(3), "is tombstone and not live"),
     ("UPDATE pack SET bytes = bytes + 1 WHERE rowid = 1", Some(3), "pack "),
     ("DELETE FROM pack WHERE rowid = 1", Some(3), "is gone"),
@@ -189,7 +189,7 @@ fn a_table_that_is_not_the_journals_is_found_and_named() {
     place.ok(&words);
     place.ok(&["tag", "v1", "-m", "first"]);
     place.ok(&["metric", "set", "HEAD", "accuracy=1"]);
-    let used = ["--kind", "model", "--used", "data@v1=train", "--uri", "https://example.org/m"];
+    let used = ["--kind", "model", "--used", "work@v1=train", "--uri", "https://example.org/m"];
     place.ok(&[&["consumer", "add", "m"][..], &used].concat());
     place.ok(&["step", "add", "HEAD", "--name", "clean", "--input", "HEAD~1"]);
     let database = place.store().join("catalogue.db");
@@ -287,10 +287,21 @@ fn a_cut_end_shows_against_any_checkpoint() {
         let (exit, report) = again.json(&["audit", "verify", "--checkpoint", &given]);
         assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(last + 1)), "{report}");
     }
-    // What was added after the checkpoint can be cut off unseen once nothing else tells of it, as
-    // docs/catalogue.md says; the checkpoint still holds.
-    cut(&place, 9);
+    // What was added after the checkpoint can be cut off so that the checkpoint still holds; the tables
+    // tell of it then. Only who puts every one of them back as it was goes unseen, as
+    // docs/catalogue.md says.
+    let database = place.store().join("catalogue.db");
+    place.shell("PRAGMA wal_checkpoint(TRUNCATE)");
+    let before = std::fs::read(&database).unwrap();
+    place.commit("another");
+    cut(&place, 10);
     std::fs::remove_file(place.store().join("journal.jsonl")).unwrap();
+    let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
+    assert_eq!((exit, &report["checkpoints"][0]["ok"]), (1, &true.into()), "{report}");
+    let named: Vec<_> = report["tables"]["differences"].as_array().unwrap().iter().collect();
+    let branch = named.iter().find(|one| one["what"] == "branch `main` of dataset `work`");
+    assert_eq!(branch.unwrap()["entry"], 10, "{report}");
+    crate::place::put(&database, &before);
     let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
     assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
 }

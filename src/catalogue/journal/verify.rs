@@ -103,7 +103,8 @@ impl Catalogue {
             (report, shadow.unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
         });
         let report = report?;
-        let differences = match report.is_ok() {
+        // Without an entry there is nothing that the tables could be held against.
+        let differences = match report.is_ok() && report.entries > 0 {
             true => self.compare(shadow, load)?,
             false => Differences::default(),
         };
