@@ -98,12 +98,12 @@ pub enum Error {
         cycle: Vec<VersionId>,
     },
     /// Text that is not a regular expression, or too large a one.
-    #[error("`{}` is not a regular expression", given.escape_debug())]
+    #[error("`{}` is not a regular expression: {problem}", given.escape_debug())]
     Pattern {
         /// The text.
         given: String,
         /// Why not.
-        source: Box<regex::Error>,
+        problem: String,
     },
     /// What a command would read is not as any version has it.
     #[error("{} not saved: {}", count(paths.len(), "input is", "inputs are"), list_paths(paths))]

@@ -106,7 +106,13 @@ fn patterns(given: &[String], filter: &LogFilter) -> Result<Vec<Regex>> {
         let escaped = if filter.fixed { regex::escape(text) } else { text.clone() };
         let mut builder = RegexBuilder::new(&escaped);
         let read = builder.multi_line(true).case_insensitive(filter.ignore_case).build();
-        read.map_err(|error| Error::Pattern { given: text.clone(), source: Box::new(error) })
+        read.map_err(|error| {
+            // Of an explanation in several lines, with a drawing, the last says what is wrong.
+            let told = error.to_string();
+            let last = told.lines().last().unwrap_or_default();
+            let problem = last.trim_start_matches("error: ").to_owned();
+            Error::Pattern { given: text.clone(), problem }
+        })
     };
     given.iter().map(pattern).collect()
 }

@@ -215,6 +215,34 @@ fn a_table_that_is_not_the_journals_is_found_and_named() {
     assert_eq!(place.json(&["audit", "verify"]).0, 0);
 }
 
+/// A clock that lies changes nothing in the order of the journal; who reads it is told.
+#[test]
+fn a_clock_that_lies_is_told_of() {
+    let (place, _) = Place::with_versions(1);
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["odd_times"]), (0, &serde_json::Value::Null), "{report}");
+    let note = |clock: &str| {
+        let mut command = place.command(&["note", "add", "HEAD", "seen"]);
+        command.env("SOURCE_DATE_EPOCH", clock).output().unwrap().status.code()
+    };
+    let entries = report["entries"].as_u64().unwrap();
+    // 2096, then today, then half a day back, which clocks may differ by, and 1969.
+    for clock in ["4000000000", "1795443000", "1795400000", "-5"] {
+        assert_eq!(note(clock), Some(0), "{clock}");
+    }
+    for clock in ["soon", "99999999999999", "-99999999999999", "1e9"] {
+        assert_eq!(note(clock), Some(2), "{clock}");
+    }
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
+    assert_eq!(report["entries"], entries + 4, "{report}");
+    assert_eq!(report["odd_times"]["first"], entries + 1, "{report}");
+    assert_eq!(report["odd_times"]["count"], 3, "{report}");
+    let text = place.ok(&["audit", "verify"]);
+    assert!(text.contains(&format!("A clock was wrong: entry {} is", entries + 1)), "{text}");
+    assert!(text.contains(", and 2 more are"), "{text}");
+}
+
 /// Any one byte of any text of any entry, and any number.
 #[test]
 fn no_single_change_goes_unnoticed() {

@@ -181,6 +181,14 @@ fn told(seen: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     if tables.count > shown {
         writeln!(out, "  and {} more", number(tables.count - shown))?;
     }
+    if let Some(odd) = seen.odd_times {
+        let dated = "dated a day or more before the one before it, or after now";
+        let others = match odd.count {
+            1 => String::new(),
+            count => format!(", and {} more are", number(count - 1)),
+        };
+        writeln!(out, "A clock was wrong: entry {} is {dated}{others}", number(odd.first))?;
+    }
     for one in &seen.checkpoints {
         let size = one.size.map(|size| format!(" of {}", number(size))).unwrap_or_default();
         let by = match (&one.key, one.trusted) {

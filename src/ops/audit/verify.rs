@@ -39,6 +39,15 @@ pub struct CheckpointStatus {
     pub problem: Option<String>,
 }
 
+/// Entries whose times somebody's clock cannot have been right about.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct OddTimes {
+    /// How many are dated more than a day before the entry before them, or after the present moment.
+    pub count: u64,
+    /// The number of the first of them.
+    pub first: u64,
+}
+
 /// What reading the whole journal has shown.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditReport {
@@ -57,6 +66,9 @@ pub struct AuditReport {
     pub head_number: u64,
     /// The name of this journal in checkpoints.
     pub origin: String,
+    /// Where clocks went wrong, if anywhere. Nothing is refused for it: the order of the journal is
+    /// that of the numbers.
+    pub odd_times: Option<OddTimes>,
     /// Every checkpoint that was looked at.
     pub checkpoints: Vec<CheckpointStatus>,
     /// Where the tables are not what the journal, if it is whole, and versions themselves say.
@@ -95,8 +107,13 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
     let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
     let mut load = |id: &VersionId| repository.read_version(id).map_err(|error| error.to_string());
     let mut tables = Differences::default();
+    let mut times = Times { now: repository.now().unix(), before: i64::MIN, odd: None };
     let walked = walk(sizes, |each| {
-        let (report, differences) = repository.catalogue.audit(each, &mut load)?;
+        let mut each = |entry: &JournalEntry| {
+            times.look(entry);
+            each(entry);
+        };
+        let (report, differences) = repository.catalogue.audit(&mut each, &mut load)?;
         tables = differences;
         Ok(report)
     })?;
@@ -139,9 +156,33 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         head: report.head.hash,
         head_number: report.head.number,
         origin,
+        odd_times: times.odd,
         checkpoints,
         tables,
     })
+}
+
+/// How far clocks may differ.
+const DAY_SECONDS: i64 = 86_400;
+
+/// A look at the times of entries, one after the other.
+struct Times {
+    now: i64,
+    before: i64,
+    odd: Option<OddTimes>,
+}
+
+impl Times {
+    fn look(&mut self, entry: &JournalEntry) {
+        let time = entry.time.unix();
+        let is_odd = time < self.before.saturating_sub(DAY_SECONDS)
+            || time > self.now.saturating_add(DAY_SECONDS);
+        if is_odd {
+            let one = self.odd.get_or_insert(OddTimes { count: 0, first: entry.number });
+            one.count += 1;
+        }
+        self.before = time;
+    }
 }
 
 /// The first entry that is not what was signed, as far as checkpoints tell: all before the last one
