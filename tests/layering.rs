@@ -62,7 +62,6 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("ed25519_dalek", &["sign"]),
     ("encoding_rs", &["git"]),
-    ("futures_core", &["catalogue"]),
     ("gearhash", &["chunk"]),
     ("getrandom", &["model", "sign", "catalogue"]),
     ("gix", &["git"]),

@@ -9,7 +9,6 @@ mod text;
 
 use std::time::{Duration, Instant};
 
-use futures_core::Stream as _;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, Executor, Row, SqlSafeStr, SqliteConnection, Statement};
