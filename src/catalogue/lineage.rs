@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::future::poll_fn;
 
 use super::effects::cycle;
 use super::error::failed;
@@ -249,8 +250,7 @@ impl Catalogue {
             batches.push(&[]);
         }
         let mut found = Walked::default();
-        let rows: Vec<Row> = self.snapshot(async |connection| {
-            let mut rows = Vec::new();
+        self.snapshot(async |connection| {
             for batch in batches {
                 let mut query = sqlx::query_as(text);
                 for place in 0..BATCH {
@@ -260,15 +260,14 @@ impl Catalogue {
                 if let Some(depth) = short {
                     query = query.bind(i64::from(depth));
                 }
-                let some: Vec<Row> =
-                    query.fetch_all(&mut *connection).await.map_err(failed("walk the lineage"))?;
-                rows.extend(some);
+                // Rows are read while the database's thread looks for the next ones.
+                let mut rows = query.fetch(&mut *connection);
+                while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+                    found.add(row.map_err(failed("walk the lineage"))?, toward)?;
+                }
             }
-            Ok(rows)
+            Ok(())
         })?;
-        for row in rows {
-            found.add(row, toward)?;
-        }
         Ok(found)
     }
 
