@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use stemmata::catalogue::{Catalogue, Change, Changeset, JournalEntry};
-use stemmata::model::{Author, ManifestId, Provenance, RefKind, Time, Version, VersionId};
+use stemmata::catalogue::{Catalogue, Change, Changeset, JournalEntry, PackKind, PackRecord};
+use stemmata::model::{
+    Author, DatasetName, ManifestId, PackName, Provenance, Record, RecordKind, RefKind, Time,
+    Version, VersionId,
+};
 use stemmata::sign::tlog::{Tree, leaf};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -21,7 +24,8 @@ fn main() -> Outcome<()> {
     drop(catalogue);
     report("open, root and one branch, close", 200, |_| open_and_read(&path))?;
     long_history(directory.path())?;
-    long_journal(directory.path())
+    long_journal(directory.path())?;
+    long_audit(directory.path())
 }
 
 fn report(what: &str, times: u32, mut work: impl FnMut(u32) -> Outcome<()>) -> Outcome<()> {
@@ -169,4 +173,78 @@ fn long_journal(directory: &Path) -> Outcome<()> {
         assert!(report.is_ok() && tree.size() == 200_000);
         Ok(())
     })
+}
+
+/// 200,000 entries of the kinds that there are most of, and their tables: what `stem audit verify`
+/// does, but for the checkpoints.
+fn long_audit(directory: &Path) -> Outcome<()> {
+    let catalogue = Catalogue::create(&directory.join("audit.db"))?;
+    let (id, record) = version(0, None)?;
+    let mut entries: Vec<JournalEntry> = Vec::new();
+    let mut main = None;
+    for number in 1..=200_000_u64 {
+        let changes = match number {
+            1 => vec![
+                Change::DatasetCreated { dataset: "corpus".parse()? },
+                Change::VersionAdded { version: id, dataset: Some("corpus".parse()?) },
+            ],
+            _ => usual(number, id, &mut main)?,
+        };
+        let previous = entries.last().map_or_else(|| "0".repeat(64), |entry| entry.hash.clone());
+        let detail = serde_json::json!({ "changes": changes, "message": "cleaned, and split" });
+        let mut entry = JournalEntry {
+            number,
+            time: Time::from_unix(1_795_443_000)?,
+            actor: ada().to_string(),
+            action: "commit".into(),
+            subject: "corpus:main".into(),
+            detail: serde_json_canonicalizer::to_string(&detail)?,
+            previous,
+            hash: String::new(),
+        };
+        entry.hash = entry.computed_hash();
+        entries.push(entry);
+    }
+    let begun = std::time::Instant::now();
+    catalogue.replay(&entries, |_| Ok::<_, std::fmt::Error>(record.clone()))?;
+    line("200,000 entries: replay", begun.elapsed(), 1);
+    report("200,000 entries: verify the chain, the tree and all tables", 5, |_| {
+        let mut tree = Tree::default();
+        let mut load = |_: &VersionId| Ok(record.clone());
+        let each = &mut |entry: &JournalEntry| tree.push(leaf(entry.hash.as_bytes()));
+        let (report, found) = catalogue.audit(each, &mut load)?;
+        assert!(report.is_ok() && found.count == 0, "{found:?}");
+        Ok(())
+    })
+}
+
+/// A branch that moves, with a pack and a worktree; or a figure; or a note.
+fn usual(number: u64, id: VersionId, main: &mut Option<VersionId>) -> Outcome<Vec<Change>> {
+    let mut record = match number % 4 {
+        0 | 1 => {
+            let old = main.take();
+            *main = if old.is_none() { Some(id) } else { None };
+            let mut name = [0; 16];
+            name[..8].copy_from_slice(&number.to_le_bytes());
+            let (bytes, objects, epoch) = (4096, 12, 0);
+            let name = PackName::from_bytes(name);
+            let pack = PackRecord { name, kind: PackKind::Meta, bytes, objects, epoch };
+            let (dataset, kind): (DatasetName, _) = ("corpus".parse()?, RefKind::Branch);
+            let (name, annotation) = ("main".parse()?, None);
+            return Ok(vec![
+                Change::PacksAdded { packs: vec![pack] },
+                Change::RefMoved { dataset, kind, name, old, new: *main, annotation },
+            ]);
+        }
+        2 => Record::new(RecordKind::Metric),
+        _ => Record::new(RecordKind::Note),
+    };
+    record.version = Some(id);
+    record.dataset = Some("corpus".parse()?);
+    record.text = Some("looked at a hundred of them: three are wrong".into());
+    record.body = serde_json::json!({"name": "accuracy", "value": 0.5, "slice": "en"})
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    Ok(vec![Change::Recorded { record }])
 }

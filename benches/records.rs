@@ -22,6 +22,7 @@ use stemmata::model::{
     DataRef, DatasetName, Derivation, Entry, FileId, FileRef, FixedClock, Metric, Mode, Provenance,
     Record, RecordKind, RefKind, RepoPath, Source, Time, Version, VersionId,
 };
+use stemmata::ops::audit::{VerifyOptions, verify};
 use stemmata::ops::contains::{contains, drop_index};
 use stemmata::ops::lineage::{NodeId, Question, around};
 use stemmata::ops::log::{LogFilter, LogOptions, log};
@@ -423,5 +424,11 @@ fn measure(repository: &Repository, size: &Size) -> Outcome<()> {
         let took = median(|| query(repository, sql, limits).map(drop).map_err(Into::into))?;
         line(what, took, Some(plain(&database, sql)?));
     }
-    measure_lineage(repository)
+    measure_lineage(repository)?;
+    let took = median(|| {
+        let seen = verify(repository, &VerifyOptions::default())?;
+        if seen.ok { Ok(()) } else { Err("the journal is wrong".into()) }
+    })?;
+    line("audit verify, with every table", took, None);
+    Ok(())
 }

@@ -69,6 +69,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("jiff", &["model", "git", "cli"]),
     ("memchr", &["model", "chunk", "format", "worktree", "git", "table", "ops"]),
     ("memmap2", &["store", "worktree"]),
+    ("regex", &["ops"]),
     ("rustix", &["store", "catalogue", "worktree", "bag", "repo", "cli"]),
     ("parquet", &["table"]),
     ("rustix", &["store", "catalogue", "worktree", "repo", "cli"]),

@@ -26,7 +26,18 @@ impl Bench {
 
     /// The exit code, and the answer or the error.
     fn ask(&self, arguments: &[&str]) -> (i32, Value) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stem"));
+        self.answer(Command::new(env!("CARGO_BIN_EXE_stem")), arguments)
+    }
+
+    /// As [`Bench::ask`], in so many KiB of memory.
+    fn ask_within(&self, most: u64, arguments: &[&str]) -> (i32, Value) {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -v {most}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_stem"));
+        self.answer(command, arguments)
+    }
+
+    fn answer(&self, mut command: Command, arguments: &[&str]) -> (i32, Value) {
         command.current_dir(self.directory.path()).env("HOME", self.directory.path());
         command.env("STEM_AUTHOR", "Ann Example <ann@example.org>");
         command.env("SOURCE_DATE_EPOCH", "1800000000").arg("--json").args(arguments);
@@ -160,6 +171,63 @@ fn a_question_without_end_is_given_up() {
     let (code, answer) = bench.ask(&["query", sql, "--limit", "3"]);
     assert_eq!((code, &answer["truncated"]), (0, &true.into()));
     assert_eq!(answer["rows"], serde_json::json!([[1], [2], [3]]));
+}
+
+/// What needs too much memory is refused, however it comes to need it, and leaves no file behind.
+#[test]
+fn a_question_that_needs_too_much_memory_is_given_up() {
+    let bench = Bench::new();
+    let before = bench.files();
+    for (sql, code) in [
+        ("SELECT zeroblob(1000000000)", "too_much"),
+        ("SELECT hex(zeroblob(900000000))", "too_much"),
+        ("SELECT zeroblob(2000000000)", "too_much"),
+        (
+            "SELECT length(group_concat(hex(zeroblob(10000000)))) FROM (VALUES (1), (2), (3), (4), (5), \
+          (6), (7), (8), (9), (10), (11), (12), (13), (14), (15), (16), (17), (18), (19), (20))",
+            "too_much",
+        ),
+        // Sorted, and made distinct.
+        (
+            "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) \
+          SELECT x, hex(zeroblob(5000)) FROM c ORDER BY x DESC",
+            "too_much",
+        ),
+        (
+            "WITH RECURSIVE c (x) AS (SELECT 1 UNION SELECT x + 1 FROM c) SELECT count(*) FROM c",
+            "too_much",
+        ),
+        // Many rows, each of them small enough.
+        (
+            "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) \
+          SELECT zeroblob(100000) FROM c",
+            "too_much",
+        ),
+    ] {
+        let begun = Instant::now();
+        let (exit, error) = bench.ask_within(1 << 20, &["query", sql, "--memory", "64"]);
+        assert_eq!((exit, &error["code"]), (2, &code.into()), "{sql}: {error}");
+        assert!(error["hint"].as_str().unwrap().contains("--memory"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{sql}: {:?}", begun.elapsed());
+    }
+    // Many values in one row, and one that is copied to be handed on.
+    let wide = vec!["zeroblob(100000)"; 1000].join(", ");
+    for sql in [format!("SELECT {wide}"), "SELECT zeroblob(40000000)".to_owned()] {
+        let (exit, error) = bench.ask_within(1 << 20, &["query", &sql, "--memory", "64"]);
+        assert_eq!((exit, &error["code"]), (2, &"too_much".into()), "{error}");
+    }
+    // The same by way of a condition, with the limit that nobody chooses.
+    let (exit, error) = bench.ask(&["log", "--where", "length(hex(zeroblob(400000000))) > 0"]);
+    assert_eq!((exit, &error["code"]), (2, &"too_much".into()), "{error}");
+    // What fits is answered.
+    let (exit, answer) =
+        bench.ask(&["query", "SELECT length(zeroblob(30000000))", "--memory", "64"]);
+    assert_eq!((exit, &answer["rows"]), (0, &serde_json::json!([[30_000_000]])));
+    for wrong in ["0", "7", "-1", "x"] {
+        let (exit, error) = bench.ask(&["query", "SELECT 1", &format!("--memory={wrong}")]);
+        assert_eq!((exit, &error["code"]), (2, &"usage".into()), "{error}");
+    }
+    assert!(bench.files() == before, "a file has changed");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::effects::{Context, perform};
+use super::effects::{Context, perform, refuse_cycles};
 use super::error::{failed, primary_code};
 use super::journal::{Detail, add, canonical, head};
 use super::records::newest_number;
@@ -26,7 +26,8 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`Error::Fenced`] if the session is too old, [`Error::Moved`] if something else was found
-    /// than expected, [`Error::Busy`] if another program did not finish within ten seconds; nothing
+    /// than expected, [`Error::Cycle`] if records would say that a version was made from itself,
+    /// [`Error::Busy`] if another program did not finish within ten seconds; nothing
     /// has changed after any error but [`Error::Uncertain`].
     pub fn apply(&self, changeset: &Changeset) -> Result<Applied> {
         if !self.is_writable() {
@@ -116,6 +117,8 @@ async fn write(connection: &mut SqliteConnection, changeset: &Changeset) -> Resu
         kept: None,
     };
     perform(connection, &context, &changeset.changes).await?;
+    // Not when the journal is replayed: releases before this one may have let one through.
+    refuse_cycles(connection, &changeset.changes).await?;
     add(connection, &entry).await?;
     Ok(entry)
 }

@@ -182,6 +182,12 @@ pub enum Error {
         /// The state that it should get.
         to: State,
     },
+    /// A version would have been made from itself.
+    #[error("a version would be made from itself, by way of {}", cycle.len().saturating_sub(2))]
+    Cycle {
+        /// The versions on the way round, each used for the next; the first is the last.
+        cycle: Vec<VersionId>,
+    },
     /// What should go is still needed.
     #[error("{what} is in use by {by}")]
     InUse {
@@ -248,6 +254,12 @@ pub enum Error {
     TooSlow {
         /// How long it was given.
         seconds: u64,
+    },
+    /// The answer to a question, or what was needed for it, is larger than it may be.
+    #[error("the answer, or what it is made from, needs more than {} MiB of memory", bytes >> 20)]
+    TooMuch {
+        /// How much it was given.
+        bytes: u64,
     },
     /// A version that the journal names could not be read.
     #[error("cannot read version {version} (committed {time})")]

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::future::poll_fn;
 
+use super::effects::cycle;
 use super::error::failed;
 use super::read::{moment, optional, parsed, unsigned};
 use super::sql::versions::BATCH;
@@ -248,8 +250,7 @@ impl Catalogue {
             batches.push(&[]);
         }
         let mut found = Walked::default();
-        let rows: Vec<Row> = self.snapshot(async |connection| {
-            let mut rows = Vec::new();
+        self.snapshot(async |connection| {
             for batch in batches {
                 let mut query = sqlx::query_as(text);
                 for place in 0..BATCH {
@@ -259,16 +260,29 @@ impl Catalogue {
                 if let Some(depth) = short {
                     query = query.bind(i64::from(depth));
                 }
-                let some: Vec<Row> =
-                    query.fetch_all(&mut *connection).await.map_err(failed("walk the lineage"))?;
-                rows.extend(some);
+                // Rows are read while the database's thread looks for the next ones.
+                let mut rows = query.fetch(&mut *connection);
+                while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+                    found.add(row.map_err(failed("walk the lineage"))?, toward)?;
+                }
             }
-            Ok(rows)
+            Ok(())
         })?;
-        for row in rows {
-            found.add(row, toward)?;
-        }
         Ok(found)
+    }
+
+    /// The way round, each version used for the next, from `version` back to it, if it were made from
+    /// `origins`; none if that closes no circle.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn cycle(
+        &self,
+        version: &VersionId,
+        origins: &[VersionId],
+    ) -> Result<Option<Vec<VersionId>>> {
+        self.snapshot(async |connection| cycle(connection, version, origins).await)
     }
 
     /// Of every version the dataset that it was made in, where that is recorded, and the entry of

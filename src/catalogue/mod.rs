@@ -10,7 +10,6 @@ mod apply;
 mod change;
 mod check;
 mod contents;
-mod digest;
 mod effects;
 mod error;
 mod history;
@@ -24,10 +23,13 @@ mod read;
 mod records;
 mod replay;
 mod roots;
+mod rows;
+mod shadow;
 mod sql;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod words;
 
 pub use apply::THE_POLICY;
 pub use change::{
@@ -35,7 +37,6 @@ pub use change::{
     WorktreeIdError, WorktreeState,
 };
 pub use contents::{ContentIndex, Held, Holder};
-pub use digest::RecordDigest;
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_copy};
@@ -49,4 +50,5 @@ pub use records::{
     ConsumerRow, Found, MadeFrom, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow,
 };
 pub use roots::{PackRow, Root, SessionView};
+pub use shadow::{Difference, Differences};
 pub use versions::VersionRow;

@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::error::failed;
 use super::read::{moment, optional, parsed, signed, unsigned, word};
+use super::words::all_of;
 use super::{Catalogue, Error, Result, sql};
 use crate::model::{DatasetName, FileId, Metric, Record, RecordKind, Time, VersionId};
 
@@ -216,20 +217,6 @@ pub struct Found {
     pub ordinal: u64,
 }
 
-/// What the index is asked for: every word, and with `*` at its end whatever begins so. None if
-/// there is no word.
-fn all_of(words: &str) -> Option<String> {
-    let mut asked = Vec::new();
-    for word in words.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)) {
-        let (stem, star) = match word.strip_suffix('*') {
-            Some(stem) => (stem, "*"),
-            None => (word, ""),
-        };
-        asked.push(format!("\"{}\"{star}", stem.replace('"', "\"\"")));
-    }
-    Some(asked.join(" ")).filter(|asked| !asked.is_empty())
-}
-
 impl Catalogue {
     /// The metrics that a filter lets through: those of a version in the order in which they were
     /// said, versions after those that they continue.
@@ -310,8 +297,9 @@ impl Catalogue {
     }
 
     /// Where all of the words occur, in messages, metadata and records, the best place first; of
-    /// one kind only, if it is given. A word that ends in `*` stands for all that begin so. Case
-    /// and accents do not matter. None if there is no word among them.
+    /// one kind only, if it is given. A word that ends in `*` stands for all that begin so. In scripts
+    /// without spaces between words, any characters that follow each other are one. Case and accents
+    /// do not matter. None if there is no word among them.
     ///
     /// # Errors
     ///
@@ -404,37 +392,6 @@ impl Catalogue {
                 .map_err(failed("read records"))
         })?;
         row.map(record).transpose()
-    }
-
-    /// Each of the versions, and a version that it was made from: a parent, or what a step has
-    /// read, or what was said otherwise.
-    ///
-    /// # Errors
-    ///
-    /// When the tables cannot be read.
-    pub fn made_from(&self, ids: &[VersionId]) -> Result<Vec<(VersionId, VersionId)>> {
-        let mut found = Vec::new();
-        for (version, parents) in self.parents(ids)? {
-            found.extend(parents.into_iter().map(|parent| (version, parent)));
-        }
-        let rows: Vec<(VersionId, Vec<String>)> = self.snapshot(async |connection| {
-            let mut rows = Vec::with_capacity(ids.len());
-            for id in ids {
-                let from = sqlx::query_scalar(sql::records::MADE_FROM)
-                    .bind(id.to_hex())
-                    .fetch_all(&mut *connection)
-                    .await
-                    .map_err(failed("read derivations"))?;
-                rows.push((*id, from));
-            }
-            Ok(rows)
-        })?;
-        for (version, from) in rows {
-            for text in from {
-                found.push((version, parsed("derivation.from_version", &text)?));
-            }
-        }
-        Ok(found)
     }
 
     /// What was made from versions: consumers by name, and other versions, each with what it used.

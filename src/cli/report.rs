@@ -249,6 +249,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         | E::Overtaken { .. } => tell_step(error),
         E::Interrupted => told(Exit::INTERRUPTED, "interrupted", ""),
         E::Output(_) => told(Exit::DAMAGED, "io", ""),
+        E::Pattern { .. } => {
+            told(Exit::USAGE, "bad_pattern", "use `-F` to look for the text as it stands")
+        }
         E::Held { .. } | E::BadArchive { .. } | E::NoTarget(_) | E::NoHold(_) | E::Retention(_) => {
             tell_kept(error)
         }
@@ -449,7 +452,9 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         }
         E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
         E::BadQuestion { .. } => told(Exit::USAGE, "bad_query", ASK),
+        E::Cycle { .. } => told(Exit::USAGE, "cycle", ""),
         E::TooSlow { .. } => told(Exit::USAGE, "too_slow", "ask for less, or set `--timeout`"),
+        E::TooMuch { .. } => told(Exit::USAGE, "too_much", "ask for less, or set `--memory`"),
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
@@ -541,6 +546,10 @@ fn tell_git(error: &git::Error) -> Told {
 pub(crate) fn bug(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
+    // How the thread of the database ends when a question takes all of its memory, which is told.
+    if what.starts_with("SQLite failed to allocate memory") {
+        return;
+    }
     let _ = writeln!(
         anstream::stderr(),
         "error: stem has a bug: {what} ({place})\nhint: nothing that was acknowledged is lost; \

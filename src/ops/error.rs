@@ -97,6 +97,14 @@ pub enum Error {
         /// The versions on the way round, each used for the next.
         cycle: Vec<VersionId>,
     },
+    /// Text that is not a regular expression, or too large a one.
+    #[error("`{}` is not a regular expression: {problem}", given.escape_debug())]
+    Pattern {
+        /// The text.
+        given: String,
+        /// Why not.
+        problem: String,
+    },
     /// What a command would read is not as any version has it.
     #[error("{} not saved: {}", count(paths.len(), "input is", "inputs are"), list_paths(paths))]
     UnsavedInputs {

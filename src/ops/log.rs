@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 
 use super::add::is_in;
@@ -38,10 +39,14 @@ pub struct LogFilter {
     pub since: Option<String>,
     /// Made at this moment or earlier.
     pub until: Option<String>,
-    /// `Name <mail>` has this in it, in whatever case.
-    pub author: Option<String>,
-    /// The message has this in it, in whatever case.
-    pub grep: Option<String>,
+    /// `Name <mail>` fits one of these regular expressions; any does if there are none.
+    pub authors: Vec<String>,
+    /// A line of the message fits one of these regular expressions.
+    pub greps: Vec<String>,
+    /// In patterns a letter stands for itself in whatever case.
+    pub ignore_case: bool,
+    /// Patterns are text to be found as it stands.
+    pub fixed: bool,
     /// True of it: an expression in SQL over the columns of the view `versions`.
     pub condition: Option<String>,
     /// Its message, metadata or later records have all of these words.
@@ -52,8 +57,8 @@ pub struct LogFilter {
 struct Sieve {
     since: Option<Time>,
     until: Option<Time>,
-    author: Option<String>,
-    grep: Option<String>,
+    authors: Vec<Regex>,
+    greps: Vec<Regex>,
     among: Vec<HashSet<VersionId>>,
 }
 
@@ -78,21 +83,38 @@ impl Sieve {
         Ok(Self {
             since: date(&filter.since)?,
             until: date(&filter.until)?,
-            author: filter.author.as_deref().map(str::to_lowercase),
-            grep: filter.grep.as_deref().map(str::to_lowercase),
+            authors: patterns(&filter.authors, filter)?,
+            greps: patterns(&filter.greps, filter)?,
             among,
         })
     }
 
     fn lets_through(&self, row: &VersionRow) -> bool {
-        let has = |text: String, part: &Option<String>| {
-            part.as_ref().is_none_or(|part| text.to_lowercase().contains(part))
+        let fits = |patterns: &[Regex], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(text))
         };
         self.since.is_none_or(|since| row.time >= since)
             && self.until.is_none_or(|until| row.time <= until)
-            && has(row.author.to_string(), &self.author)
-            && (self.grep.is_none() || has(row.message.clone(), &self.grep))
+            && (self.authors.is_empty() || fits(&self.authors, &row.author.to_string()))
+            && fits(&self.greps, &row.message)
     }
+}
+
+/// As Git takes them: `^` and `$` stand at the ends of lines.
+fn patterns(given: &[String], filter: &LogFilter) -> Result<Vec<Regex>> {
+    let pattern = |text: &String| {
+        let escaped = if filter.fixed { regex::escape(text) } else { text.clone() };
+        let mut builder = RegexBuilder::new(&escaped);
+        let read = builder.multi_line(true).case_insensitive(filter.ignore_case).build();
+        read.map_err(|error| {
+            // Of an explanation in several lines, with a drawing, the last says what is wrong.
+            let told = error.to_string();
+            let last = told.lines().last().unwrap_or_default();
+            let problem = last.trim_start_matches("error: ").to_owned();
+            Error::Pattern { given: text.clone(), problem }
+        })
+    };
+    given.iter().map(pattern).collect()
 }
 
 /// A version as a list shows it.
@@ -187,7 +209,7 @@ impl Labels {
 /// # Errors
 ///
 /// [`repo::Error::NoRevision`] and its like; what keeps the rows from being read; a date or a
-/// condition that is none.
+/// condition that is none; [`Error::Pattern`].
 pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let Range { dataset, heads, without } = range(repository, options)?;
     let labels = Labels::of(repository, &dataset)?;

@@ -1,6 +1,6 @@
 //! Figures that say how good a version is: measured later, compared, followed over time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -250,7 +250,7 @@ pub fn diff(repository: &Repository, a: &str, b: &str) -> Result<MetricDiff> {
     };
     let (mut left, mut right) = (newest(&a)?, newest(&b)?);
     let keys: Vec<Key> = left.keys().chain(right.keys()).cloned().collect();
-    let keys: std::collections::BTreeSet<Key> = keys.into_iter().collect();
+    let keys: BTreeSet<Key> = keys.into_iter().collect();
     let delta = |key: Key| {
         let (one, other) = (left.remove(&key), right.remove(&key));
         let same_unit = match (&one, &other) {
@@ -289,6 +289,9 @@ pub struct Point {
     pub actor: String,
 }
 
+/// So many slices are named to who asked for another one.
+const MOST_NAMED: usize = 10;
+
 /// A metric over the versions of a dataset.
 #[derive(Debug, Serialize)]
 pub struct MetricLog {
@@ -320,8 +323,10 @@ pub fn log(
     let filter =
         MetricFilter { name: Some(name.to_owned()), dataset: Some(dataset.clone()), version: None };
     let mut points: Vec<Point> = Vec::new();
+    let mut others: BTreeSet<String> = BTreeSet::new();
     for row in repository.catalogue.metrics(&filter)? {
         if row.metric.slice.as_deref() != slice {
+            others.extend(row.metric.slice.map(|slice| format!("`{slice}`")));
             continue;
         }
         // The rows of a version are together, the newest last.
@@ -333,8 +338,19 @@ pub fn log(
         points.push(Point { version, committed, value, unit, threshold, time, actor });
     }
     if points.is_empty() {
-        let of = slice.map(|slice| format!(" of slice `{slice}`")).unwrap_or_default();
-        let what = format!("metric `{name}`{of} in dataset `{dataset}`");
+        let others: Vec<String> = others.into_iter().take(MOST_NAMED).collect();
+        let (of, others) = match (slice, others.is_empty()) {
+            (None, true) => (String::new(), String::new()),
+            (None, false) => (
+                " of whole versions".to_owned(),
+                format!("; `--slice` shows {}", others.join(", ")),
+            ),
+            (Some(slice), true) => (format!(" of slice `{slice}`"), String::new()),
+            (Some(slice), false) => {
+                (format!(" of slice `{slice}`"), format!("; there is {}", others.join(", ")))
+            }
+        };
+        let what = format!("metric `{name}`{of} in dataset `{dataset}`{others}");
         return Err(catalogue::Error::Unknown { what }.into());
     }
     let slice = slice.map(str::to_owned);

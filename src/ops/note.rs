@@ -70,6 +70,27 @@ pub struct Target {
     pub consumer: Option<String>,
 }
 
+impl Target {
+    /// What it is, in words that always mean the same.
+    fn subject(&self) -> String {
+        let mut text = match (&self.dataset, &self.version) {
+            (Some(dataset), Some(version)) => format!("{dataset}@{version}"),
+            (_, Some(version)) => version.to_string(),
+            _ => String::new(),
+        };
+        if let Some(path) = &self.path {
+            text = format!("{text}:{path}");
+        }
+        if let Some(step) = self.step {
+            text = format!("{text}#{step}");
+        }
+        if let Some(consumer) = &self.consumer {
+            text = format!("consumer:{consumer}");
+        }
+        text
+    }
+}
+
 /// A note.
 #[derive(Debug, Clone, Serialize)]
 pub struct Note {
@@ -178,7 +199,8 @@ pub fn add(
         actor: repository.author()?.to_string(),
     };
     if !dry_run {
-        let subject = format!("{} {at}", kind.as_str());
+        // Not in the user's words: what is HEAD today is another version tomorrow.
+        let subject = format!("{} {}", kind.as_str(), note.target.subject());
         let records = vec![record(&note)];
         note.number = Some(repository.add_records("note", &subject, None, records)?);
     }

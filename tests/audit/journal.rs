@@ -108,6 +108,145 @@ fn a_record_that_is_not_the_journals_is_found() {
     assert_eq!(place.json(&["audit", "verify"]).0, 0);
 }
 
+/// What a shell does to any table that the journal makes, the entry that it is not as then, and a part
+/// of what is said. The journal: 1 init, 2 key, 3 add, 4 and 5 commits, 6 tag, 7 metric, 8 consumer,
+/// 9 step.
+const TABLES: &[(&str, Option<u64>, &str)] = &[
+    (
+        "UPDATE ref SET version = (SELECT parent FROM version_parent) WHERE kind = 'branch'",
+        Some(5),
+        "branch `main` of dataset `work` is ",
+    ),
+    (
+        "UPDATE ref SET version = (SELECT parent FROM version_parent) WHERE kind = 'tag'",
+        Some(6),
+        "tag `v1` of dataset `work` is ",
+    ),
+    ("UPDATE ref SET message = 'x' WHERE kind = 'tag'", Some(6), "tag `v1`"),
+    ("DELETE FROM ref WHERE kind = 'tag'", Some(6), "tag `v1` of dataset `work` is gone"),
+    (
+        "INSERT INTO ref (dataset, kind, name, version)
+         SELECT dataset, 'branch', 'planted', version FROM ref WHERE kind = 'tag'",
+        None,
+        "branch `planted` of dataset `work` is there, and no entry",
+    ),
+    ("UPDATE ref_log SET new_version = old_version WHERE number = 5", Some(5), "log of branches"),
+    ("DELETE FROM ref_log WHERE number = 6", Some(6), "log of branches"),
+    ("UPDATE ref_log SET number = 3 WHERE number = 4", Some(3), "log of branches"),
+    ("INSERT INTO dataset VALUES ('other', 0)", None, "dataset `other`"),
+    ("UPDATE dataset SET created_at = 0", Some(1), "dataset `work`"),
+    ("UPDATE pack SET state = 'tombstone' WHERE rowid = 1", Some(3), "is tombstone and not live"),
+    ("UPDATE pack SET bytes = bytes + 1 WHERE rowid = 1", Some(3), "pack "),
+    ("DELETE FROM pack WHERE rowid = 1", Some(3), "is gone"),
+    ("UPDATE store_root SET epoch = 7", None, "the epoch of the store"),
+    ("UPDATE worktree SET path = '/tmp/elsewhere'", Some(5), "the worktree at "),
+    ("UPDATE worktree SET generation = 99", Some(5), "the worktree at "),
+    (
+        "INSERT INTO presence VALUES (printf('%064d', 1), 'erased', 4, 'c', NULL, NULL, NULL, 3)",
+        None,
+        "the presence of file 0000",
+    ),
+    (
+        "INSERT INTO imported SELECT 'git', 'x', id FROM version WHERE generation = 1",
+        None,
+        "imported from git",
+    ),
+    ("UPDATE version SET message = 'another' WHERE generation = 2", Some(5), "version "),
+    ("UPDATE version SET author_name = 'Eve' WHERE generation = 1", Some(4), "version "),
+    ("UPDATE version SET dataset = NULL WHERE generation = 2", Some(5), "version "),
+    ("UPDATE version SET number = 3 WHERE generation = 2", Some(5), "version "),
+    ("UPDATE version SET generation = 9 WHERE generation = 2", Some(5), "version "),
+    ("DELETE FROM version_parent", Some(5), "the parents of version "),
+    ("UPDATE source SET licence = 'CC0-1.0'", Some(5), "the sources of version "),
+    ("DELETE FROM source", Some(5), "the sources of version "),
+    (
+        "INSERT INTO source (version, number, ordinal, uri)
+         SELECT version, 0, 9, 'https://example.org/x' FROM source",
+        Some(5),
+        "the sources of version ",
+    ),
+    ("INSERT INTO source (version, number, ordinal, uri) VALUES ('zz', 0, 0, 'x:y')", None, "zz"),
+    ("INSERT INTO source (version, number, ordinal, uri) VALUES ('', 4, 0, 'x:y')", Some(4), ""),
+    ("UPDATE metric SET value = 0.99 WHERE number = 7", Some(7), "the metrics of version "),
+    ("DELETE FROM metric WHERE number = 7", Some(7), "the metrics of version "),
+    (
+        "UPDATE metric SET actor = 'Eve <eve@x>' WHERE number = 0",
+        Some(5),
+        "the metrics of version ",
+    ),
+    ("UPDATE step SET name = 'other' WHERE number = 9", Some(9), "the steps of version "),
+    ("DELETE FROM derivation", Some(9), "the origins of version "),
+    ("UPDATE consumer SET uri = 'https://example.org/other'", Some(8), "consumer `m`"),
+    ("DELETE FROM consumer", Some(8), "consumer `m` is gone"),
+    ("DELETE FROM consumer_use", Some(8), "what consumers used"),
+    ("UPDATE consumer_use SET role = 'reward'", Some(8), "what consumers used"),
+];
+
+/// A branch that was moved with a shell, a figure that was bettered, a consumer that is gone.
+#[test]
+fn a_table_that_is_not_the_journals_is_found_and_named() {
+    let (place, _) = Place::with_versions(1);
+    place.ok(&["config", "set", "commit.sign", "false"]);
+    let origin = ["--source=uri=https://example.org/raw,licence=MIT", "--metric=rows=2"];
+    let words = [&["commit", "-q", "--allow-empty", "-m", "two"][..], &origin].concat();
+    place.ok(&["add", "-A"]);
+    place.ok(&words);
+    place.ok(&["tag", "v1", "-m", "first"]);
+    place.ok(&["metric", "set", "HEAD", "accuracy=1"]);
+    let used = ["--kind", "model", "--used", "work@v1=train", "--uri", "https://example.org/m"];
+    place.ok(&[&["consumer", "add", "m"][..], &used].concat());
+    place.ok(&["step", "add", "HEAD", "--name", "clean", "--input", "HEAD~1"]);
+    let database = place.store().join("catalogue.db");
+    let sound = std::fs::read(&database).unwrap();
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["tables"]["count"]), (0, &0.into()), "{report}");
+    for (edit, entry, part) in TABLES {
+        place.shell(edit);
+        let (exit, report) = place.json(&["audit", "verify"]);
+        assert_eq!((exit, report["first_bad"].as_u64()), (1, *entry), "{edit}: {report}");
+        let first = &report["tables"]["differences"][0];
+        assert_eq!(first["entry"].as_u64(), *entry, "{edit}: {report}");
+        let text = String::from_utf8(place.run(&["audit", "verify"]).stdout).unwrap();
+        let told = first["what"].as_str().unwrap();
+        assert!(
+            text.contains("not what the journal says") && text.contains(told),
+            "{edit}: {text}"
+        );
+        assert!(report["problem"].as_str().unwrap().contains(part), "{edit}: {report}");
+        place.fails(13, &["audit", "checkpoint"]);
+        crate::place::put(&database, &sound);
+    }
+    assert_eq!(place.json(&["audit", "verify"]).0, 0);
+}
+
+/// A clock that lies changes nothing in the order of the journal; who reads it is told.
+#[test]
+fn a_clock_that_lies_is_told_of() {
+    let (place, _) = Place::with_versions(1);
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["odd_times"]), (0, &serde_json::Value::Null), "{report}");
+    let note = |clock: &str| {
+        let mut command = place.command(&["note", "add", "HEAD", "seen"]);
+        command.env("SOURCE_DATE_EPOCH", clock).output().unwrap().status.code()
+    };
+    let entries = report["entries"].as_u64().unwrap();
+    // 2096, then today, then half a day back, which clocks may differ by, and 1969.
+    for clock in ["4000000000", "1795443000", "1795400000", "-5"] {
+        assert_eq!(note(clock), Some(0), "{clock}");
+    }
+    for clock in ["soon", "99999999999999", "-99999999999999", "1e9"] {
+        assert_eq!(note(clock), Some(2), "{clock}");
+    }
+    let (exit, report) = place.json(&["audit", "verify"]);
+    assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
+    assert_eq!(report["entries"], entries + 4, "{report}");
+    assert_eq!(report["odd_times"]["first"], entries + 1, "{report}");
+    assert_eq!(report["odd_times"]["count"], 3, "{report}");
+    let text = place.ok(&["audit", "verify"]);
+    assert!(text.contains(&format!("A clock was wrong: entry {} is", entries + 1)), "{text}");
+    assert!(text.contains(", and 2 more are"), "{text}");
+}
+
 /// Any one byte of any text of any entry, and any number.
 #[test]
 fn no_single_change_goes_unnoticed() {
@@ -180,10 +319,21 @@ fn a_cut_end_shows_against_any_checkpoint() {
         let (exit, report) = again.json(&["audit", "verify", "--checkpoint", &given]);
         assert_eq!((exit, report["first_bad"].as_u64()), (1, Some(last + 1)), "{report}");
     }
-    // What was added after the checkpoint can be cut off unseen once nothing else tells of it, as
-    // docs/catalogue.md says; the checkpoint still holds.
-    cut(&place, 9);
+    // What was added after the checkpoint can be cut off so that the checkpoint still holds; the tables
+    // tell of it then. Only who puts every one of them back as it was goes unseen, as
+    // docs/catalogue.md says.
+    let database = place.store().join("catalogue.db");
+    place.shell("PRAGMA wal_checkpoint(TRUNCATE)");
+    let before = std::fs::read(&database).unwrap();
+    place.commit("another");
+    cut(&place, 10);
     std::fs::remove_file(place.store().join("journal.jsonl")).unwrap();
+    let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
+    assert_eq!((exit, &report["checkpoints"][0]["ok"]), (1, &true.into()), "{report}");
+    let named: Vec<_> = report["tables"]["differences"].as_array().unwrap().iter().collect();
+    let branch = named.iter().find(|one| one["what"] == "branch `main` of dataset `work`");
+    assert_eq!(branch.unwrap()["entry"], 8, "{report}");
+    crate::place::put(&database, &before);
     let (exit, report) = place.json(&["audit", "verify", "--checkpoint", &noted]);
     assert_eq!((exit, &report["ok"]), (0, &true.into()), "{report}");
 }

@@ -268,6 +268,31 @@ fn steps_are_told_later_but_never_in_a_circle() {
     assert_eq!(bench.ask("clean", &["step", "show", "HEAD"]).0, 2);
 }
 
+/// Two commands at once, each of which is right alone.
+#[test]
+fn steps_that_are_told_at_once_never_close_a_circle() {
+    let bench = Bench::new(&["raw", "clean"]);
+    for round in 0..5 {
+        for place in ["raw", "clean"] {
+            bench
+                .must(place, &["commit", "-q", "--allow-empty", "-m", &format!("{place} {round}")]);
+        }
+        // Both worktrees are of the one store, and each locks only its own.
+        let add = |place: &str, input: &str| {
+            let words = ["--json", "step", "add", "HEAD", "--name", "s", "--input", input];
+            bench.command(place, &words).spawn().unwrap()
+        };
+        let running = [add("raw", "clean@main"), add("clean", "raw@main")];
+        let mut ended: Vec<_> = running
+            .into_iter()
+            .map(|child| crate::bench::answer(&child.wait_with_output().unwrap()))
+            .collect();
+        ended.sort_by_key(|(code, _)| *code);
+        assert_eq!((ended[0].0, ended[1].0), (0, 2), "{ended:?}");
+        assert_eq!(ended[1].1["code"], "cycle", "{ended:?}");
+    }
+}
+
 #[test]
 fn what_comes_from_another_version_says_so() {
     let bench = Bench::new(&["data", "other"]);

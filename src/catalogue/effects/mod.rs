@@ -1,5 +1,6 @@
 //! What each change does to the tables.
 
+mod cycle;
 mod packs;
 mod presence;
 mod provenance;
@@ -11,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
+pub(super) use self::cycle::{cycle, refuse_cycles};
 use self::packs::change_packs;
 use self::presence::change_presence;
 use self::provenance::{add_provenance, add_record, forget_provenance};

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::changed;
 use crate::catalogue::error::failed;
+use crate::catalogue::words::apart;
 use crate::catalogue::{Result, sql};
 use crate::model::{Record, Version, VersionId};
 
@@ -64,16 +65,17 @@ async fn add(connection: &mut SqliteConnection, place: &Place<'_>, text: &str) -
     if text.is_empty() {
         return Ok(());
     }
+    let text = apart(text);
     let id: i64 = sqlx::query_scalar(sql::words::ADD)
         .bind(place.version.map(VersionId::to_hex))
         .bind(place.number)
         .bind(place.ordinal)
         .bind(place.kind)
-        .bind(text)
+        .bind(text.as_ref())
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("add words"))?;
-    let query = sqlx::query(sql::words::INDEX).bind(id).bind(text);
+    let query = sqlx::query(sql::words::INDEX).bind(id).bind(text.as_ref());
     changed(connection, "add words to the index", query).await?;
     Ok(())
 }

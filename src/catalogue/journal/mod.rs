@@ -227,7 +227,7 @@ pub(super) async fn head(connection: &mut SqliteConnection) -> Result<JournalHea
     }
 }
 
-async fn range(
+pub(super) async fn range(
     connection: &mut SqliteConnection,
     first: u64,
     last: u64,

@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use super::{JournalEntry, JournalHead, JournalReport, PAGE, Row, entry, rows};
 use crate::catalogue::error::failed;
 use crate::catalogue::read::unsigned;
-use crate::catalogue::{Catalogue, Result, sql};
-use crate::model::Time;
+use crate::catalogue::shadow::Shadow;
+use crate::catalogue::{Catalogue, Differences, Result, sql};
+use crate::model::{Time, Version, VersionId};
 
 /// How many pages may wait for the thread that checks them.
 const PAGES_AHEAD: usize = 4;
@@ -70,6 +71,50 @@ impl Catalogue {
         &self,
         each: &mut (dyn FnMut(&JournalEntry) + Send),
     ) -> Result<JournalReport> {
+        self.read_through(&mut |page| page.iter().for_each(&mut *each))
+    }
+
+    /// As [`Catalogue::check_journal`]; if every entry is sound, holds every table that the journal
+    /// makes against it, and what versions say of themselves against what `load` reads from the store.
+    /// All of it is of one state of the catalogue, whoever writes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the journal or a table cannot be read; what differs is no error.
+    pub fn audit(
+        &self,
+        each: &mut (dyn FnMut(&JournalEntry) + Send),
+        load: &mut dyn FnMut(&VersionId) -> Result<Version, String>,
+    ) -> Result<(JournalReport, Differences)> {
+        let (send, pages) = sync_channel::<Vec<JournalEntry>>(PAGES_AHEAD);
+        let (report, shadow) = std::thread::scope(|scope| {
+            let follower = scope.spawn(move || {
+                let mut shadow = Shadow::new();
+                pages.iter().flatten().for_each(|entry| shadow.follow(&entry));
+                shadow
+            });
+            let report = self.read_through(&mut |page| {
+                page.iter().for_each(&mut *each);
+                // Nobody listens only after a bug, which the follower's end tells.
+                let _ = send.send(page);
+            });
+            drop(send);
+            let shadow = follower.join();
+            (report, shadow.unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
+        });
+        let report = report?;
+        // Without an entry there is nothing that the tables could be held against.
+        let differences = match report.is_ok() && report.entries > 0 {
+            true => self.compare(shadow, load)?,
+            false => Differences::default(),
+        };
+        Ok((report, differences))
+    }
+
+    fn read_through(
+        &self,
+        each: &mut (dyn FnMut(Vec<JournalEntry>) + Send),
+    ) -> Result<JournalReport> {
         let (send, pages) = sync_channel::<Vec<Row>>(PAGES_AHEAD);
         std::thread::scope(|scope| {
             let checker = scope.spawn(move || follow(&pages, each));
@@ -106,21 +151,30 @@ impl Catalogue {
 /// The last sound entry, and the first that is not.
 fn follow(
     pages: &Receiver<Vec<Row>>,
-    each: &mut (dyn FnMut(&JournalEntry) + Send),
+    each: &mut (dyn FnMut(Vec<JournalEntry>) + Send),
 ) -> (JournalHead, Option<(u64, String)>) {
     let mut head = JournalHead::beginning();
-    for row in pages.iter().flatten() {
-        let problem = match entry(row) {
-            Err(error) => Some(error.to_string()),
-            Ok(entry) => match entry.problem_after(&head) {
-                Some(problem) => Some(problem),
-                None => {
-                    each(&entry);
-                    head = JournalHead { number: entry.number, hash: entry.hash };
-                    None
+    for page in pages {
+        let mut sound = Vec::with_capacity(page.len());
+        let mut problem = None;
+        for row in page {
+            let checked = entry(row).map_err(|error| error.to_string());
+            let checked = checked.and_then(|entry| match entry.problem_after(&head) {
+                Some(problem) => Err(problem),
+                None => Ok(entry),
+            });
+            match checked {
+                Ok(entry) => {
+                    head = entry.head();
+                    sound.push(entry);
                 }
-            },
-        };
+                Err(wrong) => {
+                    problem = Some(wrong);
+                    break;
+                }
+            }
+        }
+        each(sound);
         if let Some(problem) = problem {
             let first_bad = Some((head.number + 1, problem));
             return (head, first_bad);

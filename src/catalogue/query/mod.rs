@@ -1,7 +1,7 @@
 //! Questions that users ask in SQL, over the views of `docs/catalogue.md`.
 //!
 //! Here: answering one statement on a connection of its own that cannot write, within a limit of
-//! time and rows; choosing versions by a condition.
+//! time, rows and memory; choosing versions by a condition.
 //! Not here: the statements of this program (`sql`), which hold nothing that a user wrote.
 //! Invariant: whatever is asked, no file changes.
 
@@ -27,11 +27,14 @@ pub struct QueryLimits {
     pub seconds: u64,
     /// At most so many rows.
     pub rows: u64,
+    /// Bytes that the database may have in memory for it. The database counts them for all of the
+    /// process together, and the least limit that was ever given holds from then on.
+    pub bytes: u64,
 }
 
 impl Default for QueryLimits {
     fn default() -> Self {
-        Self { seconds: 60, rows: 100_000 }
+        Self { seconds: 60, rows: 100_000, bytes: 256 << 20 }
     }
 }
 
@@ -49,6 +52,11 @@ pub struct Answer {
 /// How many steps of SQLite's machine there are between two looks at the clock.
 const STEPS: i32 = 10_000;
 
+/// So many rows may wait for the thread that asked for them.
+const ROWS_ON_THE_WAY: usize = 16;
+/// With less than this the database cannot even be opened; and 0 would be no limit.
+const LEAST_BYTES: u64 = 8 << 20;
+
 impl Catalogue {
     /// Answers one statement in SQL; it sees the views and tables as they are at this moment.
     ///
@@ -57,23 +65,31 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`Error::BadQuestion`] for what is no question or the database does not understand,
-    /// [`Error::TooSlow`].
+    /// [`Error::TooSlow`], [`Error::TooMuch`].
     pub fn query(&self, sql: &str, limits: QueryLimits) -> Result<Answer> {
         let (statement, nests) = text::check_question(sql)?;
-        self.run_apart(&self.asking(), async |connection| {
+        self.run_apart(&self.asking(limits), async |connection| {
             watch(connection, limits.seconds).await?;
             let columns = columns(connection, statement).await.map_err(|e| told(e, limits))?;
-            // One more row than wanted says that there are more.
-            let bounded = match nests {
-                true => {
-                    format!("SELECT * FROM ({statement}\n) LIMIT {}", limits.rows.saturating_add(1))
-                }
+            let asked = match nests {
+                true => bounded(statement, columns.len(), limits),
                 false => statement.to_owned(),
             };
-            let rows = all(connection, bounded).await.map_err(|e| told(e, limits))?;
             let most = usize::try_from(limits.rows).unwrap_or(usize::MAX);
-            let truncated = rows.len() > most;
-            let rows = rows.iter().take(most).map(values).collect();
+            let (mut rows, mut bytes) = (Vec::new(), 0);
+            let mut truncated = false;
+            each(connection, asked, limits, |row| {
+                if rows.len() >= most {
+                    truncated = true;
+                    return Ok(());
+                }
+                let row = values(row);
+                bytes += row.iter().map(size).sum::<u64>();
+                rows.push(row);
+                let fits = bytes <= limits.bytes;
+                if fits { Ok(()) } else { Err(Error::TooMuch { bytes: limits.bytes }) }
+            })
+            .await?;
             Ok(Answer { columns, rows, truncated })
         })
     }
@@ -88,19 +104,27 @@ impl Catalogue {
     pub fn versions_where(&self, condition: &str, limits: QueryLimits) -> Result<Vec<VersionId>> {
         let condition = text::condition(condition)?;
         let statement = format!("SELECT version FROM versions WHERE ({condition}\n)");
-        self.run_apart(&self.asking(), async |connection| {
+        self.run_apart(&self.asking(limits), async |connection| {
             watch(connection, limits.seconds).await?;
-            let rows = all(connection, statement).await.map_err(|e| told(e, limits))?;
-            let id = |row: &SqliteRow| {
+            let mut ids = Vec::new();
+            each(connection, statement, limits, |row| {
                 let text: String = row.try_get(0).map_err(|e| told(e, limits))?;
-                parsed("version.id", &text)
-            };
-            rows.iter().map(id).collect()
+                ids.push(parsed("version.id", &text)?);
+                Ok(())
+            })
+            .await?;
+            Ok(ids)
         })
     }
 
-    fn asking(&self) -> SqliteConnectOptions {
-        existing(self.path(), false).pragma("query_only", "ON").statement_cache_capacity(0)
+    /// What is sorted or set aside stays in memory as well: a temporary file would have no limit.
+    fn asking(&self, limits: QueryLimits) -> SqliteConnectOptions {
+        existing(self.path(), false)
+            .pragma("query_only", "ON")
+            .pragma("temp_store", "MEMORY")
+            .row_buffer_size(ROWS_ON_THE_WAY)
+            .pragma("hard_heap_limit", limits.bytes.clamp(LEAST_BYTES, i64::MAX as u64).to_string())
+            .statement_cache_capacity(0)
     }
 }
 
@@ -122,21 +146,69 @@ async fn columns(
     Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
 }
 
-async fn all(
+/// Hands every row of the answer to `take`, one at a time.
+async fn each(
     connection: &mut SqliteConnection,
     statement: String,
-) -> std::result::Result<Vec<SqliteRow>, sqlx::Error> {
-    sqlx::query(AssertSqlSafe(statement)).persistent(false).fetch_all(connection).await
+    limits: QueryLimits,
+    mut take: impl FnMut(&SqliteRow) -> Result<()>,
+) -> Result<()> {
+    let query = sqlx::query(AssertSqlSafe(statement)).persistent(false);
+    let mut rows = query.fetch(connection);
+    while let Some(row) = std::future::poll_fn(|context| rows.as_mut().poll_next(context)).await {
+        take(&row.map_err(|e| told(e, limits))?)?;
+    }
+    Ok(())
+}
+
+/// The statement with at most one more row than wanted, which says that there are more, and none of
+/// so many bytes that copies of it would fill the memory: each row that is on its way is one.
+///
+/// The outer `LIMIT` keeps SQLite from making one statement of the two, which would compute every
+/// value twice.
+fn bounded(statement: &str, columns: usize, limits: QueryLimits) -> String {
+    let names: Vec<String> = (1..=columns).map(|at| format!("c{at}")).collect();
+    let sizes = names.iter().map(|name| format!("coalesce(octet_length({name}), 0)")).collect();
+    let (all, rows) = (names.join(", "), limits.rows.saturating_add(1).min(i64::MAX as u64));
+    let (rest, size) = (names.iter().skip(1).map(|name| format!(", {name}")), sum(sizes));
+    let most = limits.bytes.max(LEAST_BYTES) / ROWS_ON_THE_WAY as u64 / 4;
+    // More than the database can ever hold is an error, which ends the question.
+    format!(
+        "WITH q ({all}) AS (SELECT * FROM ({statement}\n) LIMIT {rows})
+         SELECT CASE WHEN {size} > {most} THEN zeroblob(1000000000 + {size}) ELSE c1 END{}
+         FROM q LIMIT -1",
+        rest.collect::<String>()
+    )
+}
+
+/// A sum that nests as little as it can: a question may have more columns than a sum may nest.
+fn sum(mut parts: Vec<String>) -> String {
+    while parts.len() > 1 {
+        let pairs = parts.chunks(2).map(|pair| format!("({})", pair.join(" + "))).collect();
+        parts = pairs;
+    }
+    parts.pop().unwrap_or_else(|| "0".to_owned())
+}
+
+/// About how much memory a value takes.
+fn size(value: &Value) -> u64 {
+    let text = value.as_str().map_or(0, str::len);
+    (text + size_of::<Value>()) as u64
 }
 
 fn told(error: sqlx::Error, limits: QueryLimits) -> Error {
     match primary_code(&error) {
+        Some(7 | 18) => Error::TooMuch { bytes: limits.bytes },
+        // The database's thread ends when it has no memory for a copy of a value.
+        None if matches!(error, sqlx::Error::WorkerCrashed) => {
+            Error::TooMuch { bytes: limits.bytes }
+        }
         Some(9) => Error::TooSlow { seconds: limits.seconds },
         Some(8) => {
             Error::BadQuestion { problem: "the question would write, and is refused".into() }
         }
         // What SQLite says of a statement that it does not understand or cannot answer.
-        Some(1 | 7 | 18 | 20 | 23 | 25) => {
+        Some(1 | 20 | 23 | 25) => {
             let problem = match error.as_database_error() {
                 Some(error) => error.message().to_owned(),
                 None => error.to_string(),
@@ -183,22 +255,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalogue = Catalogue::create(&directory.path().join("catalogue.db")).unwrap();
         let before = catalogue.dump().unwrap();
-        let tried = catalogue.run_apart(&catalogue.asking(), async |connection| {
-            for sql in ["PRAGMA query_only = OFF", "PRAGMA writable_schema = ON"] {
-                sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
-            }
-            let mut refused = Vec::new();
-            for sql in [
-                "DELETE FROM store_root",
-                "INSERT INTO dataset VALUES ('x', 0)",
-                "CREATE TABLE x (y)",
-                "DELETE FROM sqlite_schema",
-                "INSERT INTO words_index (words_index) VALUES ('delete-all')",
-            ] {
-                refused.push(sqlx::raw_sql(sql).execute(&mut *connection).await.is_err());
-            }
-            Ok(refused)
-        });
+        let tried =
+            catalogue.run_apart(&catalogue.asking(QueryLimits::default()), async |connection| {
+                for sql in ["PRAGMA query_only = OFF", "PRAGMA writable_schema = ON"] {
+                    sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
+                }
+                let mut refused = Vec::new();
+                for sql in [
+                    "DELETE FROM store_root",
+                    "INSERT INTO dataset VALUES ('x', 0)",
+                    "CREATE TABLE x (y)",
+                    "DELETE FROM sqlite_schema",
+                    "INSERT INTO words_index (words_index) VALUES ('delete-all')",
+                ] {
+                    refused.push(sqlx::raw_sql(sql).execute(&mut *connection).await.is_err());
+                }
+                Ok(refused)
+            });
         assert_eq!(tried.unwrap(), [true; 5]);
         assert_eq!(catalogue.dump().unwrap(), before);
     }

@@ -162,3 +162,16 @@ pub(in crate::catalogue) const KEEP_FACT: &str =
 
 /// $1 file.
 pub(in crate::catalogue) const FORGET_FACTS: &str = "DELETE FROM fact WHERE file = $1";
+
+/// $1 a JSON array of versions, $2 a version: whether it is one of these or they were made from it.
+pub(in crate::catalogue) const IS_ORIGIN: &str = "WITH RECURSIVE walk (id) AS (
+        SELECT value FROM json_each($1)
+        UNION SELECT parent FROM walk JOIN version_parent ON version_parent.version = walk.id
+        UNION SELECT from_version FROM walk JOIN derivation ON derivation.version = walk.id)
+     SELECT 1 FROM walk WHERE id = $2 LIMIT 1";
+
+/// $1 a JSON array of versions: each with a version that it was made from.
+pub(in crate::catalogue) const MADE_FROM: &str = "SELECT version, parent FROM version_parent
+     WHERE version IN (SELECT value FROM json_each($1))
+     UNION SELECT version, from_version FROM derivation
+     WHERE version IN (SELECT value FROM json_each($1)) ORDER BY 1, 2";

@@ -12,6 +12,7 @@ pub(super) mod names;
 pub(super) mod packs;
 pub(super) mod presence;
 pub(super) mod records;
+pub(super) mod shadow;
 pub(super) mod versions;
 pub(super) mod words;
 pub(super) mod worktrees;

@@ -92,10 +92,6 @@ pub(in crate::catalogue) const NEWEST: &str =
 pub(in crate::catalogue) const NEWEST_NUMBER: &str =
     "SELECT COALESCE(MAX(number), 0) FROM record WHERE kind = $1 AND name IS NULL";
 
-/// $1 version: what it was made from, besides its parents.
-pub(in crate::catalogue) const MADE_FROM: &str =
-    "SELECT DISTINCT from_version FROM derivation WHERE version = $1";
-
 /// Who has used what.
 pub(in crate::catalogue) const ALL_USES: &str =
     "SELECT DISTINCT consumer, version FROM consumer_use ORDER BY consumer, version";

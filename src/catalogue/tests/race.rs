@@ -61,6 +61,53 @@ fn writers_of_different_things_all_win_and_the_journal_has_one_order() {
     assert_eq!(copy.len(), 42);
 }
 
+/// Each of the two is right alone; together they would say that a version was made from itself.
+#[test]
+fn records_at_once_never_close_a_circle() {
+    let place = place();
+    place.catalogue.apply(&changes(vec![created("corpus")])).unwrap();
+    let path = place.path();
+    for round in 0..8 {
+        let mut first = changes(Vec::new());
+        let mut ids = Vec::new();
+        for which in ["one", "two"] {
+            let (id, record) = version(&format!("{which} {round}"), &[]);
+            first.changes.push(Change::VersionAdded { version: id, dataset: None });
+            first.versions.push((id, record));
+            ids.push(id);
+        }
+        place.catalogue.apply(&first).unwrap();
+        let before = place.catalogue.dump().unwrap();
+        let barrier = Barrier::new(2);
+        let tell = |made: VersionId, from: VersionId, kind: RecordKind| {
+            let from = format!("corpus@{from}");
+            let body = match kind {
+                RecordKind::Step => serde_json::json!({"name": "s", "inputs": [from]}),
+                _ => serde_json::json!({"from": from, "how": "by hand"}),
+            };
+            let mut record = Record::new(kind);
+            (record.version, record.body) = (Some(made), body.as_object().unwrap().clone());
+            let catalogue = Catalogue::open(&path).unwrap();
+            barrier.wait();
+            catalogue.apply(&changes(vec![Change::Recorded { record }]))
+        };
+        let [one, two] = ids[..] else { panic!("two") };
+        let kind = if round % 2 == 0 { RecordKind::Derivation } else { RecordKind::Step };
+        let results = thread::scope(|scope| {
+            let here = scope.spawn(|| tell(one, two, RecordKind::Step));
+            let there = scope.spawn(|| tell(two, one, kind));
+            [here.join().unwrap(), there.join().unwrap()]
+        });
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+        for error in results.into_iter().filter_map(Result::err) {
+            let Error::Cycle { cycle } = error else { panic!("{error}") };
+            assert!(cycle.len() == 3 && cycle[0] == cycle[2] && cycle[0] != cycle[1], "{cycle:?}");
+        }
+        assert_ne!(place.catalogue.dump().unwrap(), before);
+    }
+    assert!(place.catalogue.verify_journal().unwrap().is_ok());
+}
+
 #[test]
 fn threads_share_one_catalogue() {
     let (place, ids) = with_versions(3);

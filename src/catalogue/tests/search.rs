@@ -69,6 +69,67 @@ fn messages_metadata_and_records_are_found_by_their_words() {
     assert_eq!(found(&place.catalogue, "half"), [("note".into(), 2)]);
 }
 
+/// Chinese and Japanese have no spaces between words: a word is found in the middle of a sentence.
+#[test]
+fn words_without_spaces_are_found_anywhere() {
+    let place = place();
+    let (id, version) = version("去重之后清洗数据，保留90%的样本 (GPT4模型)", &[]);
+    let mut first = changes(vec![
+        created("corpus"),
+        Change::VersionAdded { version: id, dataset: Some(dataset("corpus")) },
+    ]);
+    first.versions.push((id, version));
+    place.catalogue.apply(&first).unwrap();
+    place.catalogue.apply(&changes(vec![note("日本語のデータを洗浄した。", Some(id))])).unwrap();
+    for (words, expected) in [
+        ("清洗", vec!["message"]),
+        ("数据", vec!["message"]),
+        ("洗数", vec!["message"]),
+        ("清洗数据", vec!["message"]),
+        ("数据 去重", vec!["message"]),
+        ("清*", vec!["message"]),
+        ("90%的样本", vec!["message"]),
+        ("gpt4模型", vec!["message"]),
+        ("样本GPT4", vec!["message"]),
+        ("清据", vec![]),
+        ("数据 合成", vec![]),
+        ("gpt模型", vec![]),
+        ("データ", vec!["note"]),
+        ("洗", vec!["message", "note"]),
+        ("洗浄 basement", vec!["note"]),
+    ] {
+        assert_eq!(kinds(&place.catalogue, words), expected, "{words}");
+    }
+    place.catalogue.rebuild_search().unwrap();
+    assert_eq!(kinds(&place.catalogue, "清洗"), ["message"]);
+    place
+        .catalogue
+        .apply(&changes(vec![Change::VersionsForgotten { versions: vec![id] }]))
+        .unwrap();
+    assert_eq!(kinds(&place.catalogue, "清洗"), Vec::<String>::new());
+}
+
+/// A catalogue of an earlier release has such texts in one piece.
+#[test]
+fn what_was_recorded_in_one_piece_is_found_by_its_beginning() {
+    let place = place();
+    place.catalogue.apply(&changes(vec![created("corpus"), note("ours", None)])).unwrap();
+    place
+        .catalogue
+        .write(async |connection| {
+            for text in [
+                "UPDATE words SET text = '清洗数据' WHERE number = 1",
+                "INSERT INTO words_index (words_index) VALUES ('rebuild')",
+            ] {
+                sqlx::raw_sql(text).execute(&mut *connection).await.unwrap();
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(kinds(&place.catalogue, "清洗"), ["note"]);
+    assert_eq!(kinds(&place.catalogue, "数据"), Vec::<String>::new());
+}
+
 #[test]
 fn the_words_of_a_forgotten_version_are_nowhere() {
     let place = place();
@@ -202,7 +263,7 @@ proptest::proptest! {
         let sql = sql.replace("stolen.db", &with_one().1);
         let catalogue = &with_one().0.catalogue;
         let before = catalogue.dump().unwrap();
-        let limits = QueryLimits { seconds: 5, rows: 10 };
+        let limits = QueryLimits { seconds: 5, rows: 10, ..QueryLimits::default() };
         for problem in [
             catalogue.query(&sql, limits).err(),
             catalogue.versions_where(&sql, limits).err(),

@@ -47,7 +47,8 @@ enum Verb {
         #[arg(short = 'n', long = "max-count", value_name = "N")]
         limit: Option<u64>,
     },
-    /// Check every entry, and every checkpoint that is known; exit with 1 if something is wrong
+    /// Check every entry, every checkpoint that is known, and that the catalogue is what the journal
+    /// says; exit with 1 if something is wrong
     Verify {
         /// Hold this checkpoint against the journal, too
         #[arg(long = "checkpoint", value_name = "FILE")]
@@ -162,9 +163,31 @@ fn check(context: &Context, checkpoints: &[PathBuf], keys: &[String]) -> Outcome
 }
 
 fn told(seen: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+    let tables = &seen.tables;
     match (seen.first_bad, &seen.problem) {
-        (Some(bad), Some(problem)) => writeln!(out, "Entry {} is wrong: {problem}", number(bad))?,
+        (Some(bad), Some(problem)) if tables.count == 0 => {
+            writeln!(out, "Entry {} is wrong: {problem}", number(bad))?;
+        }
         _ => writeln!(out, "{}, head {}", entries(seen.entries), seen.head)?,
+    }
+    if tables.count > 0 {
+        writeln!(out, "The catalogue is not what the journal says:")?;
+    }
+    for one in &tables.differences {
+        let entry = one.entry.map(|entry| format!(" (entry {})", number(entry)));
+        writeln!(out, "  {} {}{}", one.what, one.problem, entry.unwrap_or_default())?;
+    }
+    let shown = tables.differences.len() as u64;
+    if tables.count > shown {
+        writeln!(out, "  and {} more", number(tables.count - shown))?;
+    }
+    if let Some(odd) = seen.odd_times {
+        let dated = "dated a day or more before the one before it, or after now";
+        let others = match odd.count {
+            1 => String::new(),
+            count => format!(", and {} more are", number(count - 1)),
+        };
+        writeln!(out, "A clock was wrong: entry {} is {dated}{others}", number(odd.first))?;
     }
     for one in &seen.checkpoints {
         let size = one.size.map(|size| format!(" of {}", number(size))).unwrap_or_default();

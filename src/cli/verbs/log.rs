@@ -53,16 +53,23 @@ struct Filter {
     /// Made at DATE or earlier
     #[arg(long, value_name = "DATE", visible_alias = "before")]
     until: Option<String>,
-    /// Made by somebody whose name or mail has TEXT in it
-    #[arg(long, value_name = "TEXT")]
-    author: Option<String>,
-    /// With TEXT in the message, in whatever case
-    #[arg(long, value_name = "TEXT")]
-    grep: Option<String>,
+    /// Made by somebody whose `Name <mail>` fits this regular expression, or another one given so
+    #[arg(long, value_name = "PATTERN")]
+    author: Vec<String>,
+    /// With a line in the message that fits this regular expression, or another one given so
+    #[arg(long, value_name = "PATTERN")]
+    grep: Vec<String>,
+    /// Whatever the case of letters in what fits `--author` and `--grep`
+    #[arg(short = 'i', long = "regexp-ignore-case")]
+    ignore_case: bool,
+    /// Take what `--author` and `--grep` are given as text, not as regular expressions
+    #[arg(short = 'F', long = "fixed-strings")]
+    fixed: bool,
     /// For which this is true: SQL over the columns of the view `versions`, and `metric.NAME`
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
-    /// With all of these words in message, metadata or later records; `word*` for a beginning
+    /// With all of these words in message, metadata or later records; `word*` for a beginning.
+    /// Chinese, Japanese and the like are found anywhere in a text
     #[arg(long, value_name = "WORDS")]
     search: Option<String>,
 }
@@ -78,8 +85,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         filter: LogFilter {
             since: args.filter.since.clone(),
             until: args.filter.until.clone(),
-            author: args.filter.author.clone(),
-            grep: args.filter.grep.clone(),
+            authors: args.filter.author.clone(),
+            greps: args.filter.grep.clone(),
+            ignore_case: args.filter.ignore_case,
+            fixed: args.filter.fixed,
             condition: args.filter.condition.clone(),
             search: args.filter.search.clone(),
         },

@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// At most so many rows
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     limit: u64,
+    /// Give up when the database needs more than so many MiB of memory for it
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=1 << 20))]
+    memory: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +46,7 @@ enum Format {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let repository = context.open()?;
-    let limits = QueryLimits { seconds: args.timeout, rows: args.limit };
+    let limits = QueryLimits { seconds: args.timeout, rows: args.limit, bytes: args.memory << 20 };
     let seen = match &args.sql {
         Some(sql) => query(&repository, sql, limits),
         None => views(&repository),

@@ -49,7 +49,7 @@ pub fn checkpoint(repository: &Repository, key: Option<&str>, dry_run: bool) -> 
         let problem = problem.unwrap_or_default();
         return Err(catalogue::Error::BadJournal { number, problem }.into());
     }
-    let walked = walk(repository, [report.entries], &mut |_, _| ())?;
+    let walked = walk([report.entries], |each| repository.catalogue.check_journal(each))?;
     let size = report.entries;
     let root = walked.roots.get(&size).copied().ok_or(catalogue::Error::Moved {
         what: "the journal".into(),

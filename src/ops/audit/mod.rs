@@ -16,7 +16,7 @@ use crate::repo::Repository;
 
 pub use checkpoint::{Made, checkpoint};
 pub use proof::{Checked, PROOF_TYPE, Proof, check_proof, prove};
-pub use verify::{AuditReport, CheckpointStatus, VerifyOptions, verify};
+pub use verify::{AuditReport, CheckpointStatus, OddTimes, VerifyOptions, verify};
 
 /// How many entries are in memory at once when the journal is handed on.
 const PAGE: u64 = 4096;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::verify::{bytes_of, walk};
+use super::verify::{bytes_of, leaf_of, walk};
 use super::{EntryInfo, Result};
 use crate::catalogue::{self, JournalEntry, RecordFilter};
 use crate::model::RecordKind;
@@ -57,10 +57,13 @@ pub fn prove(repository: &Repository, number: u64) -> Result<Proof> {
     let (note, says, key) = newest(repository, number)?.ok_or(Error::NoCheckpoint { number })?;
     let mut leaves: Vec<Hash> = Vec::new();
     let size = usize::try_from(says.size).unwrap_or(usize::MAX);
-    let walked = walk(repository, [says.size], &mut |_, leaf| {
-        if leaves.len() < size {
-            leaves.push(leaf);
-        }
+    let walked = walk([says.size], |each| {
+        repository.catalogue.check_journal(&mut |entry| {
+            each(entry);
+            if leaves.len() < size {
+                leaves.push(leaf_of(entry));
+            }
+        })
     })?;
     if let Some((bad, problem)) = walked.report.first_bad.filter(|(bad, _)| *bad <= says.size) {
         return Err(catalogue::Error::BadJournal { number: bad, problem }.into());

@@ -1,12 +1,13 @@
-//! Whether the journal is whole: its chain, and every checkpoint that is known of it.
+//! Whether the journal is whole: its chain, and every checkpoint that is known of it; and whether the
+//! catalogue is what it says.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::Result;
-use crate::catalogue::{JournalEntry, JournalReport, RecordFilter};
-use crate::model::RecordKind;
+use crate::catalogue::{self, Differences, JournalEntry, JournalReport, RecordFilter};
+use crate::model::{RecordKind, VersionId};
 use crate::repo::{KeyRole, Repository, TrustedKey, trusted_keys};
 use crate::sign::checkpoint::Checkpoint;
 use crate::sign::tlog::{self, Hash, Tree};
@@ -38,16 +39,26 @@ pub struct CheckpointStatus {
     pub problem: Option<String>,
 }
 
+/// Entries whose times somebody's clock cannot have been right about.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct OddTimes {
+    /// How many are dated more than a day before the entry before them, or after the present moment.
+    pub count: u64,
+    /// The number of the first of them.
+    pub first: u64,
+}
+
 /// What reading the whole journal has shown.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditReport {
     /// How many entries there are.
     pub entries: u64,
-    /// Whether every entry follows from the one before it, and every checkpoint holds.
+    /// Whether every entry follows from the one before it, every checkpoint holds, and the tables are
+    /// what the entries say.
     pub ok: bool,
-    /// The number of the first entry that is wrong or missing.
+    /// The number of the first entry that is wrong or missing, or that the tables are not as.
     pub first_bad: Option<u64>,
-    /// What is wrong with it.
+    /// What is wrong with it, or with the tables.
     pub problem: Option<String>,
     /// The hash of the last sound entry.
     pub head: String,
@@ -55,8 +66,13 @@ pub struct AuditReport {
     pub head_number: u64,
     /// The name of this journal in checkpoints.
     pub origin: String,
+    /// Where clocks went wrong, if anywhere. Nothing is refused for it: the order of the journal is
+    /// that of the numbers.
+    pub odd_times: Option<OddTimes>,
     /// Every checkpoint that was looked at.
     pub checkpoints: Vec<CheckpointStatus>,
+    /// Where the tables are not what the journal, if it is whole, and versions themselves say.
+    pub tables: Differences,
 }
 
 /// A checkpoint that was read.
@@ -76,7 +92,8 @@ pub(super) struct Walked {
 }
 
 /// Checks the journal, and holds every checkpoint against it: those given, those in files beside the
-/// catalogue, and those recorded.
+/// catalogue, and those recorded. Holds every table of the catalogue against it, too: names, states,
+/// packs, records, and what versions say of their origin.
 ///
 /// A checkpoint that contradicts the journal counts whoever has signed it, for who cuts the journal's
 /// end may have cut off the trust in its key; one that was given counts only if its key is trusted.
@@ -88,18 +105,20 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
     let copied = repository.catalogue.copied_head()?;
     let known = checkpoints(repository, options)?;
     let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
-    let (mut digests, mut unread) = (Vec::new(), None);
-    let walked = walk(repository, sizes, &mut |entry, _| match entry.record_digests() {
-        Ok(more) => digests.extend(more),
-        Err(error) => unread = unread.take().or(Some((entry.number, error.to_string()))),
+    let mut load = |id: &VersionId| repository.read_version(id).map_err(|error| error.to_string());
+    let mut tables = Differences::default();
+    let mut times = Times { now: repository.now().unix(), before: i64::MIN, odd: None };
+    let walked = walk(sizes, |each| {
+        let mut each = |entry: &JournalEntry| {
+            times.look(entry);
+            each(entry);
+        };
+        let (report, differences) = repository.catalogue.audit(&mut each, &mut load)?;
+        tables = differences;
+        Ok(report)
     })?;
-    // What is read from the table of records must be what the journal says.
-    let mut strange = walked.report.first_bad.clone().or(unread);
-    if strange.is_none() {
-        strange = repository.catalogue.check_records(&digests)?;
-    }
     let trusted = match trusted_keys(&repository.catalogue) {
-        Err(_) if strange.is_some() => Vec::new(),
+        Err(_) if !walked.report.is_ok() || tables.count > 0 => Vec::new(),
         trusted => trusted?,
     };
     let judge = Judge { trusted: &trusted, named: &options.keys, walked: &walked };
@@ -123,9 +142,12 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         let problem = format!("it is missing; the copy of the journal goes on to entry {copied}");
         first_bad = Some((report.head.number + 1, problem));
     }
-    let first_bad = first_bad.or(strange);
-    let ok = first_bad.is_none() && checkpoints.iter().all(|one| one.ok);
-    let (first_bad, problem) = first_bad.unzip();
+    let ok = first_bad.is_none() && tables.count == 0 && checkpoints.iter().all(|one| one.ok);
+    let (first_bad, problem) = match (first_bad, tables.differences.first()) {
+        (Some((number, problem)), _) => (Some(number), Some(problem)),
+        (None, Some(first)) => (first.entry, Some(format!("{} {}", first.what, first.problem))),
+        (None, None) => (None, None),
+    };
     Ok(AuditReport {
         entries: report.entries,
         ok,
@@ -134,8 +156,33 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         head: report.head.hash,
         head_number: report.head.number,
         origin,
+        odd_times: times.odd,
         checkpoints,
+        tables,
     })
+}
+
+/// How far clocks may differ.
+const DAY_SECONDS: i64 = 86_400;
+
+/// A look at the times of entries, one after the other.
+struct Times {
+    now: i64,
+    before: i64,
+    odd: Option<OddTimes>,
+}
+
+impl Times {
+    fn look(&mut self, entry: &JournalEntry) {
+        let time = entry.time.unix();
+        let is_odd = time < self.before.saturating_sub(DAY_SECONDS)
+            || time > self.now.saturating_add(DAY_SECONDS);
+        if is_odd {
+            let one = self.odd.get_or_insert(OddTimes { count: 0, first: entry.number });
+            one.count += 1;
+        }
+        self.before = time;
+    }
 }
 
 /// The first entry that is not what was signed, as far as checkpoints tell: all before the last one
@@ -152,11 +199,10 @@ fn lost(checkpoints: &[CheckpointStatus], refuted: &[u64], head: u64) -> Option<
     Some((first, text))
 }
 
-/// Reads the journal through, and takes the roots over the first `sizes` entries.
+/// Reads the journal through with `read`, and takes the roots over the first `sizes` entries.
 pub(super) fn walk(
-    repository: &Repository,
     sizes: impl IntoIterator<Item = u64>,
-    each: &mut (dyn FnMut(&JournalEntry, Hash) + Send),
+    read: impl FnOnce(&mut (dyn FnMut(&JournalEntry) + Send)) -> catalogue::Result<JournalReport>,
 ) -> Result<Walked> {
     let mut tree = Tree::default();
     let mut roots: BTreeMap<u64, Hash> = BTreeMap::new();
@@ -168,19 +214,22 @@ pub(super) fn walk(
         roots.insert(empty, tree.root());
     }
     let mut origin = String::new();
-    let report = repository.catalogue.check_journal(&mut |entry| {
+    let report = read(&mut |entry| {
         if entry.number == 1 {
             origin = origin_of(&entry.hash);
         }
-        let leaf = tlog::leaf(&bytes_of(&entry.hash));
-        each(entry, leaf);
-        tree.push(leaf);
+        tree.push(leaf_of(entry));
         if let Some(size) = wanted.next_if(|size| *size == tree.size()) {
             roots.insert(size, tree.root());
         }
     })?;
     roots.insert(tree.size(), tree.root());
     Ok(Walked { report, origin, roots })
+}
+
+/// An entry's leaf in the tree over the journal.
+pub(super) fn leaf_of(entry: &JournalEntry) -> Hash {
+    tlog::leaf(&bytes_of(&entry.hash))
 }
 
 /// The name of a journal in checkpoints: no other journal has this first entry.

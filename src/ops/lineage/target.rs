@@ -48,6 +48,8 @@ pub(super) fn find(repository: &Repository, text: &str) -> Result<Vec<NodeId>> {
             Ok(vec![NodeId::Version(version)])
         }
         Err(_) if catalogue.has_consumer(text)? => Ok(vec![NodeId::Consumer(text.to_owned())]),
+        // Nothing says that a version was meant rather than a consumer or a source.
+        Err(repo::Error::NoRevision { .. }) if !text.contains(['@', ':', '~', '^']) => Err(none()),
         Err(_) if text.contains("://") => Err(none()),
         Err(error) => Err(error.into()),
     }

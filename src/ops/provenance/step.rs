@@ -1,7 +1,5 @@
 //! Steps that are told of later, and the steps of a version.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +7,7 @@ use super::fields::STEP;
 use super::gather::finish;
 use super::meta::provenance;
 use super::pairs::{object, pairs};
-use crate::catalogue::{Change, RecordFilter};
+use crate::catalogue::{self, Change, RecordFilter};
 use crate::model::{DatasetName, Record, RecordKind, Step, Time, VersionId};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, Transaction};
@@ -104,20 +102,27 @@ pub fn add(
 ) -> Result<Added> {
     let found = repository.resolve(revision)?;
     let step = step_of(repository, words)?;
-    for input in &step.inputs {
-        refuse_cycle(repository, &found.version, &input.version, &step.name)?;
-    }
     let mut record = Record::new(RecordKind::Step);
     (record.dataset, record.version) = (Some(found.dataset.clone()), Some(found.version));
     record.name = Some(step.name.clone());
     if let Ok(Value::Object(body)) = serde_json::to_value(&step) {
         record.body = body;
     }
-    if !dry_run {
+    let closes = |cycle| Error::Cycle { step: step.name.clone(), cycle };
+    if dry_run {
+        let inputs: Vec<VersionId> = step.inputs.iter().map(|input| input.version).collect();
+        if let Some(cycle) = repository.catalogue.cycle(&found.version, &inputs)? {
+            return Err(closes(cycle));
+        }
+    } else {
         let subject = format!("{}@{}", found.dataset, found.version);
         let changes = vec![Change::Recorded { record }];
         let transaction = Transaction { changes, ..Transaction::default() };
-        repository.change("step", &subject, step.note.as_deref(), transaction)?;
+        let done = repository.change("step", &subject, step.note.as_deref(), transaction);
+        done.map_err(|error| match error {
+            repo::Error::Catalogue(catalogue::Error::Cycle { cycle }) => closes(cycle),
+            other => other.into(),
+        })?;
     }
     Ok(Added { dataset: found.dataset, version: found.version, step, dry_run })
 }
@@ -133,40 +138,6 @@ fn step_of(repository: &Repository, words: &StepWords) -> Result<Step> {
     let document = Map::from_iter([("steps".to_owned(), Value::Array(vec![Value::Object(map)]))]);
     let provenance = finish(repository, document, "of the step")?;
     provenance.steps.into_iter().next().ok_or_else(|| Error::Refused("no step was given".into()))
-}
-
-/// A version cannot be made from what was made from it.
-fn refuse_cycle(
-    repository: &Repository,
-    version: &VersionId,
-    input: &VersionId,
-    step: &str,
-) -> Result<()> {
-    // Breadth first, so that the cycle that is named is a short one.
-    let mut came_from: HashMap<VersionId, VersionId> = HashMap::new();
-    let mut now = vec![*input];
-    while !now.is_empty() {
-        if now.contains(version) {
-            let mut cycle = vec![*version];
-            let mut at = *version;
-            while at != *input {
-                let Some(next) = came_from.get(&at) else { break };
-                at = *next;
-                cycle.push(at);
-            }
-            cycle.push(*version);
-            return Err(Error::Cycle { step: step.to_owned(), cycle });
-        }
-        let mut next = Vec::new();
-        for (derived, from) in repository.catalogue.made_from(&now)? {
-            if from != *input && !came_from.contains_key(&from) {
-                came_from.insert(from, derived);
-                next.push(from);
-            }
-        }
-        now = next;
-    }
-    Ok(())
 }
 
 /// One step of a version by its number, or its only one.

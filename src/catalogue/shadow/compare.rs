@@ -1,0 +1,402 @@
+//! Holding the tables against what they must be.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::read::{Part, rows};
+use super::{Shadow, Sum};
+use crate::catalogue::journal::range;
+use crate::catalogue::read::signed;
+use crate::catalogue::rows::{self, Cell, Table, row};
+use crate::catalogue::{Catalogue, Result};
+use crate::model::{Version, VersionId};
+
+/// So many differences are described; the rest is counted.
+const MOST: usize = 100;
+/// Rows of so many entries are in memory at once.
+const ENTRIES: u64 = 4096;
+
+/// Something in the tables that is not as the journal says, or as a version itself says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What it is, such as ``branch `main` of dataset `corpus` ``.
+    pub what: String,
+    /// The entry of the journal that it is not as; none if no entry says anything of it.
+    pub entry: Option<u64>,
+    /// What is wrong, as a sentence that goes on from `what`.
+    pub problem: String,
+}
+
+/// What was found when the tables were held against the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, in the order of the journal.
+    pub differences: Vec<Difference>,
+}
+
+impl Differences {
+    fn add(&mut self, difference: Difference) {
+        self.count += 1;
+        self.differences.push(difference);
+        if self.differences.len() >= MOST * 4 {
+            self.tidy();
+        }
+    }
+
+    /// In the order of the journal; what no entry says anything of comes last.
+    fn tidy(&mut self) {
+        let order = |one: &Difference| (one.entry.unwrap_or(u64::MAX), one.what.clone());
+        self.differences.sort_by_key(order);
+        self.differences.truncate(MOST);
+    }
+}
+
+/// The tables with rows that may change, and those with rows that are only added.
+const CHANGING: [Table; 8] = [
+    Table::Root,
+    Table::Dataset,
+    Table::Ref,
+    Table::Pack,
+    Table::Worktree,
+    Table::Imported,
+    Table::Presence,
+    Table::Consumer,
+];
+const ADDED_TO: [Table; 3] = [Table::RefLog, Table::Record, Table::Use];
+/// The tables that say of versions what they are.
+const OF_VERSIONS: [Table; 6] =
+    [Table::Version, Table::Parent, Table::Source, Table::Step, Table::Metric, Table::Derivation];
+
+impl Catalogue {
+    /// Holds every table that the journal makes against it: `shadow` has followed its entries up to
+    /// some number, and follows those that came since. `load` reads versions from the store, for what
+    /// they say of themselves; it may ask this catalogue.
+    pub(in crate::catalogue) fn compare(
+        &self,
+        mut shadow: Shadow,
+        load: &mut Load<'_>,
+    ) -> Result<Differences> {
+        let mut unreadable = Differences::default();
+        loop {
+            shadow.read_versions(load, &mut unreadable)?;
+            let compared = self.snapshot(async |connection| {
+                shadow.catch_up(connection).await?;
+                if !shadow.has_read_all() {
+                    return Ok(None);
+                }
+                compare(connection, &shadow).await.map(Some)
+            })?;
+            // None if versions came since, which are read first.
+            if let Some(mut found) = compared {
+                unreadable.differences.into_iter().for_each(|one| found.add(one));
+                found.tidy();
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Reads a version from the store, or says what keeps it from being read.
+pub(in crate::catalogue) type Load<'a> =
+    dyn FnMut(&VersionId) -> std::result::Result<Version, String> + 'a;
+
+async fn compare(connection: &mut SqliteConnection, shadow: &Shadow) -> Result<Differences> {
+    let mut found = Differences::default();
+    if let Some((number, problem)) = &shadow.unread {
+        found.add(Difference {
+            what: format!("entry {number}"),
+            entry: Some(*number),
+            problem: format!("cannot be understood: {problem}"),
+        });
+        return Ok(found);
+    }
+    for table in CHANGING {
+        changing(connection, shadow, table, &mut found).await?;
+    }
+    for table in ADDED_TO {
+        added_to(connection, shadow, table, &mut found).await?;
+    }
+    for digits in 0..=u8::MAX {
+        of_versions(connection, shadow, digits, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// Rows that belong together: what they belong to, their sum, and the first of them.
+type Group<K> = (K, Sum, Vec<Cell>);
+
+/// Puts together the rows that belong to the same thing; they stand beside each other.
+fn groups<K: PartialEq>(rows: Vec<Vec<Cell>>, key: impl Fn(&[Cell]) -> K) -> Vec<Group<K>> {
+    let mut groups: Vec<Group<K>> = Vec::new();
+    for cells in rows {
+        let key = key(&cells);
+        match groups.last_mut().filter(|(last, ..)| *last == key) {
+            Some((_, sum, _)) => sum.add(&cells),
+            None => groups.push((key, Sum::of(&cells), cells)),
+        }
+    }
+    groups
+}
+
+/// The text of the first `count` columns.
+fn leading(cells: &[Cell], count: usize) -> String {
+    let parts: Vec<String> = cells.iter().take(count).map(text).collect();
+    super::key(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Int(number) => number.to_string(),
+        Cell::Real(number) => number.to_string(),
+        Cell::Text(text) => text.clone(),
+    }
+}
+
+async fn changing(
+    connection: &mut SqliteConnection,
+    shadow: &Shadow,
+    table: Table,
+    found: &mut Differences,
+) -> Result<()> {
+    let key = |cells: &[Cell]| match table {
+        Table::Root => String::new(),
+        Table::Ref => leading(cells, 3),
+        Table::Imported => leading(cells, 2),
+        _ => leading(cells, 1),
+    };
+    let rows = rows(connection, table, &Part::All).await?;
+    let mut here: BTreeMap<String, Vec<Cell>> =
+        rows.into_iter().map(|cells| (key(&cells), cells)).collect();
+    let least = (table, String::new());
+    let states = shadow.state.range(least..).take_while(|((of, _), _)| *of == table);
+    for ((_, key), state) in states {
+        let entry = Some(state.number).filter(|number| *number > 0);
+        let problem = match here.remove(key) {
+            None => "is gone, and no later entry has removed it".to_owned(),
+            Some(cells) if cells == state.cells => continue,
+            Some(cells) => changed(table, &state.cells, &cells),
+        };
+        found.add(Difference { what: name(table, &state.cells), entry, problem });
+    }
+    for cells in here.into_values() {
+        let problem = "is there, and no entry of the journal has made it".to_owned();
+        found.add(Difference { what: name(table, &cells), entry: None, problem });
+    }
+    Ok(())
+}
+
+/// How a row differs from what it must be.
+fn changed(table: Table, wanted: &[Cell], found: &[Cell]) -> String {
+    let column = match table {
+        Table::Ref => 3,
+        Table::Pack => 2,
+        _ => usize::MAX,
+    };
+    match (wanted.get(column), found.get(column)) {
+        (Some(wanted), Some(found)) if wanted != found => {
+            let short = |cell| text(cell).chars().take(12).collect::<String>();
+            format!("is {} and not {}", short(found), short(wanted))
+        }
+        _ => "is not what it was left as".to_owned(),
+    }
+}
+
+/// What a row stands for, in words.
+fn name(table: Table, cells: &[Cell]) -> String {
+    let shown = |at: usize| cells.get(at).map(text).unwrap_or_default().escape_debug().to_string();
+    match table {
+        Table::Root => "the epoch of the store".to_owned(),
+        Table::Pack => format!("pack {}", shown(0)),
+        Table::Dataset => format!("dataset `{}`", shown(0)),
+        Table::Ref => format!("{} `{}` of dataset `{}`", shown(1), shown(2), shown(0)),
+        Table::Worktree => format!("the worktree at {}", shown(1)),
+        Table::Imported => format!("the note that {} was imported from {}", shown(1), shown(0)),
+        Table::Presence => format!("the presence of file {}", shown(0)),
+        Table::Consumer => format!("consumer `{}`", shown(0)),
+        Table::Version => format!("version {}", shown(0)),
+        Table::Parent => format!("the parents of version {}", shown(0)),
+        Table::Source => format!("the sources of version {}", shown(0)),
+        Table::Step => format!("the steps of version {}", shown(0)),
+        Table::Metric => format!("the metrics of version {}", shown(0)),
+        Table::Derivation => format!("the origins of version {}", shown(0)),
+        Table::RefLog | Table::Record | Table::Use => "the record".to_owned(),
+    }
+}
+
+async fn added_to(
+    connection: &mut SqliteConnection,
+    shadow: &Shadow,
+    table: Table,
+    found: &mut Differences,
+) -> Result<()> {
+    let what = match table {
+        Table::RefLog => "the log of branches and tags",
+        Table::Use => "the list of what consumers used",
+        _ => "the table of records",
+    };
+    let mut tell = |number: u64, problem: &str| {
+        let (what, problem) = (what.to_owned(), problem.to_owned());
+        found.add(Difference { what, entry: Some(number), problem });
+    };
+    let column = usize::from(table == Table::Use);
+    let key = |cells: &[Cell]| cells.get(column).map(text).unwrap_or_default();
+    let mut wanted = shadow.log.get(&table).into_iter().flatten().peekable();
+    let mut first = 0;
+    while first <= shadow.number {
+        // The last part has what no entry can have said, too.
+        let next = first + ENTRIES;
+        let end = if next > shadow.number { i64::MAX as u64 } else { next };
+        for (number, sum, _) in
+            groups(rows(connection, table, &Part::Entries(first, end)).await?, key)
+        {
+            let number = number.parse().unwrap_or(0);
+            while let Some((missing, _)) = wanted.next_if(|(wanted, _)| *wanted < number) {
+                tell(*missing, "lacks what it says");
+            }
+            match wanted.next_if(|(wanted, _)| *wanted == number) {
+                Some((_, wanted)) if *wanted == sum => {}
+                Some(_) => tell(number, "has other words for what it says"),
+                None => tell(number, "has something of it that it does not say"),
+            }
+        }
+        first = next;
+    }
+    for (missing, _) in wanted {
+        tell(*missing, "lacks what it says");
+    }
+    Ok(())
+}
+
+async fn of_versions(
+    connection: &mut SqliteConnection,
+    shadow: &Shadow,
+    digits: u8,
+    found: &mut Differences,
+) -> Result<()> {
+    let mut wanted: HashMap<(Table, VersionId, u64), (Sum, u64)> = HashMap::new();
+    for (id, said) in shadow.read.iter().filter(|(id, _)| id.as_bytes()[0] == digits) {
+        let number = shadow.versions.get(id).map_or(0, |added| added.at.0);
+        wanted.extend(said.iter().map(|(table, sum)| ((*table, *id, 0), (*sum, number))));
+    }
+    for (id, said) in shadow.said.iter().filter(|(id, _)| id.as_bytes()[0] == digits) {
+        let sums =
+            said.iter().map(|((table, number), sum)| ((*table, *id, *number), (*sum, *number)));
+        wanted.extend(sums);
+    }
+    for table in OF_VERSIONS {
+        let key = |cells: &[Cell]| {
+            let number = match (table, cells.get(1)) {
+                (Table::Version | Table::Parent, _) => 0,
+                (_, Some(Cell::Int(number))) => u64::try_from(*number).unwrap_or(u64::MAX),
+                _ => u64::MAX,
+            };
+            (leading(cells, 1), number)
+        };
+        let rows = rows(connection, table, &Part::Versions(digits)).await?;
+        for ((id, number), sum, cells) in groups(rows, key) {
+            let known = id.parse().ok().and_then(|id| wanted.remove(&(table, id, number)));
+            let problem = match known {
+                Some((wanted, _)) if wanted == sum => continue,
+                Some((_, entry)) => (entry, "not as was said"),
+                None if shadow.is_unreadable(&id) => continue,
+                None => (number, "in the tables, and nobody has said so"),
+            };
+            found.add(of_version(table, &cells, problem));
+        }
+    }
+    for ((table, id, _), (_, entry)) in wanted {
+        found.add(of_version(table, &[id.to_hex().into()], (entry, "not in the tables")));
+    }
+    Ok(())
+}
+
+fn of_version(table: Table, cells: &[Cell], (entry, problem): (u64, &str)) -> Difference {
+    let verb = if table == Table::Version { "is" } else { "are" };
+    let entry = Some(entry).filter(|entry| *entry > 0);
+    Difference { what: name(table, cells), entry, problem: format!("{verb} {problem}") }
+}
+
+impl Shadow {
+    /// Follows the entries that came since the journal was read.
+    async fn catch_up(&mut self, connection: &mut SqliteConnection) -> Result<()> {
+        loop {
+            let page = range(connection, self.number + 1, u64::MAX, ENTRIES).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            page.iter().for_each(|entry| self.follow(entry));
+        }
+    }
+
+    fn has_read_all(&self) -> bool {
+        self.versions.keys().all(|id| self.read.contains_key(id))
+    }
+
+    /// Whether its version cannot be read, which is told of once and not for each table.
+    fn is_unreadable(&self, id: &str) -> bool {
+        let id: Option<VersionId> = id.parse().ok();
+        id.and_then(|id| self.read.get(&id)).is_some_and(BTreeMap::is_empty)
+    }
+
+    /// Reads what versions say of themselves, as far as that was not done; parents before children.
+    fn read_versions(&mut self, load: &mut Load<'_>, found: &mut Differences) -> Result<()> {
+        let (versions, read) = (&self.versions, &mut self.read);
+        read.retain(|id, _| versions.contains_key(id));
+        let unread = versions.iter().filter(|(id, _)| !read.contains_key(id));
+        let mut unread: Vec<(VersionId, (u64, usize))> =
+            unread.map(|(id, added)| (*id, added.at)).collect();
+        unread.sort_unstable_by_key(|(_, at)| *at);
+        for (id, (number, _)) in unread {
+            let sums = match load(&id) {
+                Ok(version) => self.sums(&id, &version)?,
+                Err(problem) => {
+                    let problem = format!("cannot be read from the store: {problem}");
+                    let what = format!("version {id}");
+                    found.add(Difference { what, entry: Some(number), problem });
+                    BTreeMap::new()
+                }
+            };
+            self.read.insert(id, sums);
+        }
+        Ok(())
+    }
+
+    /// What the tables must have of what a version says of itself.
+    fn sums(&mut self, id: &VersionId, version: &Version) -> Result<BTreeMap<Table, Sum>> {
+        let mut sums: BTreeMap<Table, Sum> = BTreeMap::new();
+        let Some(added) = self.versions.get(id).cloned() else { return Ok(sums) };
+        let hex = id.to_hex();
+        let mut parents = 0;
+        for (ordinal, parent) in (0_i64..).zip(&version.parents) {
+            // A version that came back from an archive may not know its parents here.
+            let known = self.versions.get(parent).filter(|parent| parent.at < added.at);
+            if let Some(known) = known {
+                parents = parents.max(known.generation);
+                let row = row!(Parent; &hex, ordinal, parent.to_hex());
+                sums.entry(Table::Parent).or_default().add(&row.cells);
+            }
+        }
+        let generation = parents + 1;
+        let row = row!(Version;
+            &hex, version.manifest.to_hex(), &version.author.name, &version.author.email,
+            version.time.unix(), version.utc_offset_minutes.map(i64::from), &version.message,
+            signed("the number of files", version.files)?,
+            signed("the size of a version", version.bytes)?,
+            generation, added.dataset.as_ref().map(|name| name.as_str()),
+            signed("the number of a journal entry", added.at.0)?,
+        );
+        sums.insert(Table::Version, Sum::of(&row.cells));
+        for row in rows::of_version(id, version)? {
+            sums.entry(row.table).or_default().add(&row.cells);
+        }
+        if let Some(added) = self.versions.get_mut(id) {
+            added.generation = generation;
+        }
+        Ok(sums)
+    }
+}
