@@ -1,6 +1,7 @@
 //! Checking and collecting: what is damaged is named, what is needed stays, what is not goes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(clippy::print_stderr, reason = "a long test says how much it has tried")]
 
 #[path = "keep/doctor.rs"]
 mod doctor;
@@ -8,5 +9,7 @@ mod doctor;
 mod fsck;
 #[path = "keep/gc.rs"]
 mod gc;
+#[path = "keep/matrix.rs"]
+mod matrix;
 #[path = "keep/place.rs"]
 mod place;

@@ -1,19 +1,8 @@
-//! Any bytes as a recipe, with the hash that a recipe must begin with, and as a part of one.
+//! Any bytes as a recipe. See `checks.rs`.
 #![no_main]
+#![allow(dead_code, reason = "each target runs one of the checks")]
 
-use libfuzzer_sys::fuzz_target;
-use stemmata::format::recipe::{Items, decode_part, decode_recipe};
+#[path = "../checks.rs"]
+mod checks;
 
-fuzz_target!(|data: &[u8]| {
-    let _ = decode_recipe(data);
-    let sealed = [blake3::hash(data).as_bytes(), data].concat();
-    if let Ok(recipe) = decode_recipe(&sealed) {
-        let sum: u64 = match &recipe.items {
-            Items::Chunks(chunks) => chunks.iter().map(|chunk| u64::from(chunk.len)).sum(),
-            Items::Parts(parts) => parts.iter().map(|part| part.len).sum(),
-        };
-        assert_eq!(sum, recipe.size);
-    }
-    let _ = decode_part(data);
-    let _ = decode_part(&[&[0xe5, b'P', 1][..], data].concat());
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::check_recipe(data));

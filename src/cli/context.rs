@@ -193,6 +193,17 @@ impl Context {
         Exit::done_unless(!absent.is_empty())
     }
 
+    /// Tells the user of items that did not work and do not stop the rest: of the first ones, and how
+    /// many there are.
+    pub(crate) fn warn_each(&self, texts: impl ExactSizeIterator<Item = String>) {
+        const SHOWN: usize = 20;
+        let more = texts.len().saturating_sub(SHOWN);
+        texts.take(SHOWN).for_each(|text| self.warn(&text));
+        if more > 0 {
+            self.warn(&format!("and {more} more of this kind; `--json` lists them all"));
+        }
+    }
+
     /// Tells the user of something that did not work and does not stop the rest.
     pub(crate) fn warn(&self, text: &str) {
         if !self.json {

@@ -10,6 +10,7 @@ mod chart;
 mod context;
 mod exit;
 mod graph;
+mod guess;
 mod interrupt;
 mod output;
 mod progress;
@@ -19,6 +20,7 @@ mod text;
 mod tour;
 mod verbs;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -44,14 +46,16 @@ pub(crate) fn command() -> clap::Command {
 }
 
 fn run() -> Exit {
-    let given: Vec<_> = std::env::args_os().collect();
+    let given = guess::as_others_write_it(std::env::args_os().collect());
     let json = given.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
     let matches = command().try_get_matches_from(given);
     match matches.and_then(|matches| args::Args::from_arg_matches(&matches)) {
         Ok(args) => {
+            let directory = args.everywhere.start.clone().unwrap_or_else(|| ".".into());
             let context = Context::new(&args.everywhere);
             let outcome = context.and_then(|context| args.command.run(&context));
-            outcome.unwrap_or_else(|failure| report::show(&failure, args.everywhere.json))
+            outcome
+                .unwrap_or_else(|failure| report::show(&failure, &directory, args.everywhere.json))
         }
         Err(error) => refused(&error, json),
     }
@@ -60,10 +64,9 @@ fn run() -> Exit {
 /// Shows help, or what is wrong with the arguments.
 fn refused(error: &clap::Error, json: bool) -> Exit {
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if json && !is_help {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        return report::show(&Failure::Usage(first.to_owned()), true);
+    let unknown = guess::unknown_verb(error);
+    if let Some(failure) = unknown.or_else(|| (json && !is_help).then(|| guess::misfit(error))) {
+        return report::show(&failure, Path::new("."), json);
     }
     // Nobody is left to tell when the terminal has gone.
     let _ = error.print();

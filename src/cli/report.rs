@@ -7,6 +7,7 @@ mod kept;
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
+use std::path::Path;
 
 use serde::Serialize;
 use stemmata::repo::PinError;
@@ -44,6 +45,14 @@ pub(crate) enum Failure {
     /// Arguments that make no sense together.
     #[error("{0}")]
     Usage(String),
+    /// A word that is no verb, or arguments that do not fit a verb.
+    #[error("{said}")]
+    Unknown {
+        /// What is wrong.
+        said: String,
+        /// What to write instead.
+        hint: String,
+    },
 }
 
 /// How an error is told.
@@ -57,15 +66,36 @@ fn told(exit: Exit, code: &'static str, hint: &'static str) -> Told {
     Told { exit, code, hint: Some(hint).filter(|hint| !hint.is_empty()) }
 }
 
-/// Shows an error and gives the exit code that belongs to it.
-pub(crate) fn show(failure: &Failure, json: bool) -> Exit {
+/// Shows an error of a command that worked in `directory`, and gives the exit code that belongs to
+/// it.
+pub(crate) fn show(failure: &Failure, directory: &Path, json: bool) -> Exit {
     let told = tell(failure);
+    let hint = hint_for(failure, directory).or(told.hint.map(str::to_owned));
     // Nobody is left to tell when the terminal has gone.
-    let _ = if json { show_json(failure, &told) } else { show_text(failure, &told) };
+    let _ = match json {
+        true => show_json(failure, &told, hint.as_deref()),
+        false => show_text(failure, hint.as_deref()),
+    };
     told.exit
 }
 
-fn show_text(failure: &Failure, told: &Told) -> io::Result<()> {
+/// What to do about this very error, where more can be said than of all of its kind.
+fn hint_for(failure: &Failure, directory: &Path) -> Option<String> {
+    if let Failure::Unknown { hint, .. } = failure {
+        return Some(hint.clone());
+    }
+    let Some(repo::Error::NoRevision { text, similar, .. }) = of_repo(failure) else { return None };
+    if let Some(similar) = similar {
+        return Some(format!("did you mean `{similar}`?"));
+    }
+    directory.join(text).symlink_metadata().ok()?;
+    Some(format!(
+        "`{text}` is a path: paths stand after `--`, as in `stem checkout -- {text}`; \
+         `stem restore --staged {text}` takes it out of what is staged"
+    ))
+}
+
+fn show_text(failure: &Failure, hint: Option<&str>) -> io::Result<()> {
     let mut out = anstream::stderr().lock();
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let cyan = anstyle::AnsiColor::Cyan.on_default().bold();
@@ -80,13 +110,13 @@ fn show_text(failure: &Failure, told: &Told) -> io::Result<()> {
         writeln!(out, "  rule {}: {}", one.rule, one.what)?;
         writeln!(out, "    {cyan}to add it:{cyan:#} {}", one.how)?;
     }
-    match told.hint {
+    match hint {
         Some(hint) => writeln!(out, "{cyan}hint:{cyan:#} {hint}"),
         None => Ok(()),
     }
 }
 
-fn show_json(failure: &Failure, told: &Told) -> io::Result<()> {
+fn show_json(failure: &Failure, told: &Told, hint: Option<&str>) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'a str,
@@ -107,7 +137,7 @@ fn show_json(failure: &Failure, told: &Told) -> io::Result<()> {
         code: told.code,
         exit: told.exit.0,
         message: failure.to_string(),
-        hint: told.hint,
+        hint,
         missing: missing(failure),
         causes: causes(failure),
         paths: details(failure),
@@ -131,7 +161,11 @@ fn causes(failure: &Failure) -> Vec<String> {
 fn of_repo(failure: &Failure) -> Option<&repo::Error> {
     match failure {
         Failure::Repo(error) | Failure::Ops(ops::Error::Repo(error)) => Some(error),
-        Failure::Ops(_) | Failure::Answer(_) | Failure::Tour { .. } | Failure::Usage(_) => None,
+        Failure::Ops(_)
+        | Failure::Answer(_)
+        | Failure::Tour { .. }
+        | Failure::Usage(_)
+        | Failure::Unknown { .. } => None,
     }
 }
 
@@ -176,6 +210,7 @@ fn tell(failure: &Failure) -> Told {
         Failure::Repo(error) => tell_repo(error),
         Failure::Answer(_) => told(Exit::DAMAGED, "io", ""),
         Failure::Tour { .. } => told(Exit::BUG, "tour", "please report it"),
+        Failure::Unknown { .. } => told(Exit::USAGE, "usage", ""),
         Failure::Usage(_) => told(Exit::USAGE, "usage", "`stem --help` lists the verbs"),
     }
 }

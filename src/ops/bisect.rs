@@ -147,7 +147,7 @@ pub fn reset(repository: &Repository, revision: Option<&str>, dry_run: bool) -> 
 }
 
 /// Lets a command judge version after version: exit code 0 means good, 125 skip, another below
-/// 128 bad. `tell` is told of every judgement.
+/// 128 bad. `tell` is told of every judgement. A dry run says only which version comes first.
 ///
 /// # Errors
 ///
@@ -156,14 +156,15 @@ pub fn reset(repository: &Repository, revision: Option<&str>, dry_run: bool) -> 
 pub fn run(
     repository: &Repository,
     command: &[OsString],
+    dry_run: bool,
     tell: &mut dyn FnMut(&Judged),
 ) -> Result<Bisect> {
-    let mut done = proceed(repository, under_way(repository)?, false)?;
+    let mut done = proceed(repository, under_way(repository)?, dry_run)?;
     if done.state == Progress::Waiting {
         let what = "name a good and a bad version first: `stem bisect good REV`, `bad REV`";
         return Err(Error::Refused(what.into()));
     }
-    while done.state == Progress::Searching {
+    while done.state == Progress::Searching && !dry_run {
         let Some(version) = done.current else { break };
         let verdict = judge(repository, command)?;
         tell(&Judged { version, verdict });

@@ -26,6 +26,8 @@ pub struct Init {
     pub existed: bool,
     /// Files written, because the dataset has versions already.
     pub files: u64,
+    /// Whether nothing was done.
+    pub dry_run: bool,
 }
 
 /// Makes `directory` a worktree; see [`repo::init`]. If the dataset has versions already, it gets the
@@ -50,6 +52,25 @@ pub fn init(directory: &Path, options: &InitOptions, environment: Environment) -
         branch,
         existed: made.existed,
         files,
+        dry_run: false,
+    })
+}
+
+/// What [`init`] would do; nothing is written.
+///
+/// # Errors
+///
+/// As [`repo::plan_init`].
+pub fn plan(directory: &Path, options: &InitOptions, environment: Environment) -> Result<Init> {
+    let planned = repo::plan_init(directory, options, environment)?;
+    Ok(Init {
+        repository: planned.root,
+        store: planned.store,
+        dataset: planned.dataset,
+        branch: Some("main".into()),
+        existed: planned.existed,
+        files: planned.files,
+        dry_run: true,
     })
 }
 

@@ -8,7 +8,7 @@ use super::state::States;
 use super::{Error, Result};
 use crate::catalogue::{Annotation, Change, Head};
 use crate::model::{DatasetName, RefKind, RefName, State, Time, VersionId};
-use crate::repo::{self, Repository, Transaction};
+use crate::repo::{Repository, Transaction};
 
 /// A branch or tag.
 #[derive(Debug, Clone, Serialize)]
@@ -192,8 +192,7 @@ fn at(repository: &Repository, kind: RefKind, name: &RefName) -> Result<Option<V
 
 /// Where a branch or tag is that must exist.
 fn known(repository: &Repository, kind: RefKind, name: &RefName) -> Result<VersionId> {
-    let dataset = repository.dataset().clone();
-    let missing = || repo::Error::NoRevision { text: name.to_string(), dataset };
+    let missing = || repository.no_revision(repository.dataset(), name.as_str());
     Ok(at(repository, kind, name)?.ok_or_else(missing)?)
 }
 

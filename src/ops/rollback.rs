@@ -46,7 +46,7 @@ pub fn rollback(
     repository.catalogue.refuse_frozen(repository.dataset())?;
     refuse(repository, why)?;
     let dataset = repository.dataset().clone();
-    let no_branch = || repo::Error::NoRevision { text: name.to_string(), dataset: dataset.clone() };
+    let no_branch = || repository.no_revision(&dataset, name.as_str());
     let row = repository.catalogue.get_ref(&dataset, RefKind::Branch, name)?;
     let from = row.ok_or_else(no_branch)?.version;
     let found = repository.resolve(revision)?;

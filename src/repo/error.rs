@@ -89,6 +89,8 @@ pub enum Error {
         text: String,
         /// Where it was looked for.
         dataset: DatasetName,
+        /// A branch or tag whose name is almost the same.
+        similar: Option<String>,
     },
     /// A revision that is not written as one.
     #[error("`{text}` is not a revision: {problem}")]

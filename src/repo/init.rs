@@ -69,6 +69,61 @@ pub fn init(
     Ok(Initialised { repository: Repository::open(&root, environment)?, existed: false })
 }
 
+/// What [`init`] would make.
+#[derive(Debug, Clone)]
+pub struct InitPlan {
+    /// The top of the worktree.
+    pub root: PathBuf,
+    /// The store's directory.
+    pub store: PathBuf,
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// Whether all of it is there already.
+    pub existed: bool,
+    /// How many files it would write, because the dataset has versions already.
+    pub files: u64,
+}
+
+/// What [`init`] would do, without doing it: nothing is written.
+///
+/// # Errors
+///
+/// As [`init`], as far as they can be foreseen.
+pub fn plan_init(
+    directory: &Path,
+    options: &InitOptions,
+    environment: Environment,
+) -> Result<InitPlan> {
+    let io = |source| Error::Io { path: directory.to_path_buf(), source };
+    let root = match directory.canonicalize() {
+        Ok(root) => root,
+        Err(_) => std::path::absolute(directory).map_err(io)?,
+    };
+    if root.join(super::place::DOT).join(Config::FILE).is_file() {
+        let found = existing(&root, options, environment)?.repository;
+        let (store, dataset) = (found.place.store.clone(), found.dataset().clone());
+        return Ok(InitPlan { root, store, dataset, existed: true, files: 0 });
+    }
+    if root.exists() && !root.is_dir() {
+        return Err(io(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let dataset = options.dataset.clone().unwrap_or_else(|| named_after(&root));
+    let store = shared_store(options)?;
+    let store = store.unwrap_or_else(|| root.join(super::place::DOT).join("store"));
+    let files = match Catalogue::open(&store.join("catalogue.db")) {
+        Err(crate::catalogue::Error::Missing { .. }) => 0,
+        opened => newest_files(&opened?, &dataset)?,
+    };
+    Ok(InitPlan { root, store, dataset, existed: false, files })
+}
+
+/// How many files the first branch of a dataset has, if it is there.
+fn newest_files(catalogue: &Catalogue, dataset: &DatasetName) -> Result<u64> {
+    let at = catalogue.get_ref(dataset, RefKind::Branch, &first_branch())?;
+    let row = at.map(|row| catalogue.version(&row.version)).transpose()?.flatten();
+    Ok(row.map_or(0, |row| row.files))
+}
+
 fn existing(root: &Path, options: &InitOptions, environment: Environment) -> Result<Initialised> {
     let repository = Repository::open(root, environment)?;
     let differs = |problem: String| Error::Exists { path: root.to_path_buf(), problem };

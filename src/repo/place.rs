@@ -32,7 +32,13 @@ impl Place {
             .map_err(|source| Error::Io { path: start.to_path_buf(), source })?;
         for root in absolute.ancestors() {
             let dot = root.join(DOT);
-            if dot.join(Config::FILE).is_file() {
+            let found = match dot.join(Config::FILE).metadata() {
+                Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                    return Err(Error::Io { path: dot, source });
+                }
+                found => found.is_ok_and(|found| found.is_file()),
+            };
+            if found {
                 let config = Config::read(&dot)?;
                 let store = store_dir(&dot, &config);
                 let prefix = relative_bytes(root, &absolute);
@@ -89,6 +95,10 @@ impl Place {
         for component in rest.components() {
             match component {
                 std::path::Component::CurDir => {}
+                // Out and in again by the top's own name, as in `../data/a`, is inside.
+                std::path::Component::ParentDir if parts.is_empty() && !given.is_absolute() => {
+                    return self.around(given).ok_or_else(outside);
+                }
                 std::path::Component::ParentDir => {
                     parts.pop().ok_or_else(outside)?;
                 }
@@ -97,6 +107,23 @@ impl Place {
             }
         }
         Ok(parts.join(&b'/'))
+    }
+
+    /// A relative path that goes out of the worktree, if it comes back into it.
+    fn around(&self, given: &Path) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStrExt;
+        let start = self.root.join(std::ffi::OsStr::from_bytes(&self.prefix));
+        let mut whole = PathBuf::new();
+        for component in start.join(given).components() {
+            match component {
+                std::path::Component::CurDir => {}
+                std::path::Component::ParentDir => {
+                    whole.pop();
+                }
+                other => whole.push(other),
+            }
+        }
+        Some(whole.strip_prefix(&self.root).ok()?.as_os_str().as_bytes().to_vec())
     }
 
     /// What follows the top in an absolute path, whether the path is written as the top is or

@@ -26,6 +26,8 @@ pub struct Rebuilt {
     pub kept: Option<PathBuf>,
     /// What was wrong with it, if it could not be used.
     pub problem: Option<String>,
+    /// Whether nothing was done.
+    pub dry_run: bool,
 }
 
 /// What SQLite keeps beside a database.
@@ -68,7 +70,83 @@ pub fn rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
     store.remove_index()?;
     store.set_live(live.iter().map(|row| pack_info(&row.pack)).collect());
     store.maintain_index(epoch)?;
-    Ok(Rebuilt { entries: entries.len() as u64, versions, kept, problem })
+    Ok(Rebuilt { entries: entries.len() as u64, versions, kept, problem, dry_run: false })
+}
+
+/// What [`rebuild`] would make: the catalogue is made in a temporary directory that is removed
+/// again. Nothing is written to the repository.
+///
+/// # Errors
+///
+/// As [`rebuild`], except for locks.
+pub fn rehearse_rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
+    let (place, _) = Place::find(start)?;
+    let (entries, problem) = journal_as_it_is(&place)?;
+    let store = whole_store(&place)?;
+    let room = Room::new()?;
+    let catalogue = Catalogue::create(&room.0.join("catalogue.db"))?;
+    environment.progress.begin("Replaying", None, None);
+    catalogue.replay(&entries, |id| load(&store, id))?;
+    environment.progress.end();
+    let versions = catalogue.all_version_ids()?.len() as u64;
+    drop(catalogue);
+    Ok(Rebuilt { entries: entries.len() as u64, versions, kept: None, problem, dry_run: true })
+}
+
+/// A directory among the temporary files, removed with all that is in it.
+struct Room(PathBuf);
+
+impl Room {
+    fn new() -> Result<Self> {
+        let among = std::env::temp_dir();
+        let io = |source| Error::Io { path: among.clone(), source };
+        let name =
+            format!("stem-rebuild-{}", catalogue::WorktreeId::random().map_err(io)?.as_str());
+        let room = among.join(name);
+        std::fs::create_dir(&room).map_err(io)?;
+        Ok(Self(room))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // Whatever cannot be removed is among temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// As [`journal`], and the copy stays as it is.
+fn journal_as_it_is(place: &Place) -> Result<(Vec<JournalEntry>, Option<String>)> {
+    let copy = read_copy(&place.store.join("journal.jsonl"));
+    let (own, problem) = match own_journal(&place.catalogue()) {
+        Ok(found) => found,
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    // As much as the copy has or more: the copy would be completed from it.
+    if problem.is_none() && copy.as_ref().map_or(0, Vec::len) <= own.len() && !own.is_empty() {
+        return Ok((own, None));
+    }
+    let entries = copy?;
+    if entries.is_empty() {
+        return Err(Error::Lost { what: "the copy of the journal".into() });
+    }
+    Ok((entries, problem))
+}
+
+/// What a sound database has; or what is wrong with it.
+fn own_journal(path: &Path) -> catalogue::Result<(Vec<JournalEntry>, Option<String>)> {
+    // Not read-only: only who may write can take away what SQLite keeps beside it.
+    let catalogue = Catalogue::open(path)?;
+    let mut entries = Vec::new();
+    let report = catalogue.check_journal(&mut |entry| entries.push(entry.clone()))?;
+    if let Some((number, problem)) = report.first_bad {
+        return Ok((Vec::new(), Some(wrong(number, problem))));
+    }
+    Ok((entries, None))
+}
+
+fn wrong(number: u64, problem: impl std::fmt::Display) -> String {
+    format!("entry {number} of its journal is wrong: {problem}")
 }
 
 /// The journal: of the old database where that is sound, else its copy. What is wrong with the
@@ -90,7 +168,7 @@ fn complete_copy(path: &Path) -> catalogue::Result<Option<String>> {
     let catalogue = Catalogue::open(path)?;
     let report = catalogue.verify_journal()?;
     if let Some((number, problem)) = report.first_bad {
-        return Ok(Some(format!("entry {number} of its journal is wrong: {problem}")));
+        return Ok(Some(wrong(number, problem)));
     }
     // A database that lost its end must not push the longer copy aside.
     let copy = read_copy(&catalogue.journal_copy_path());

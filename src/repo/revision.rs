@@ -4,7 +4,7 @@
 //! followed by any number of `~n` and `^n`. A name of the current dataset comes before everything
 //! else, then `dataset@…`, then an id.
 
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, nearest};
 use crate::catalogue::{self, Head};
 use crate::model::{DatasetName, RefKind, RefName, VersionId};
 
@@ -105,8 +105,18 @@ impl Repository {
         let branches = self.catalogue.refs(dataset, RefKind::Branch)?;
         let main = branches.iter().find(|row| row.name.as_str() == "main");
         let row = main.or(if branches.len() == 1 { branches.first() } else { None });
-        row.map(|row| found(row.version))
-            .ok_or_else(|| Error::NoRevision { text: "HEAD".into(), dataset: dataset.clone() })
+        row.map(|row| found(row.version)).ok_or_else(|| self.no_revision(dataset, "HEAD"))
+    }
+
+    /// That `text` names nothing, and what of the dataset has almost that name.
+    pub fn no_revision(&self, dataset: &DatasetName, text: &str) -> Error {
+        let word = text.split(['~', '^']).next().unwrap_or_default();
+        let word = word.strip_prefix(&format!("{dataset}@")).unwrap_or(word);
+        let of_kind = |kind| self.catalogue.refs(dataset, kind).unwrap_or_default();
+        let names = [RefKind::Branch, RefKind::Tag].into_iter().flat_map(of_kind);
+        let names: Vec<String> = names.map(|row| row.name.to_string()).collect();
+        let similar = nearest(word, names.iter().map(String::as_str)).map(str::to_owned);
+        Error::NoRevision { text: text.into(), dataset: dataset.clone(), similar }
     }
 
     fn branch_text(&self) -> String {
@@ -124,7 +134,7 @@ impl Repository {
         number: u32,
         text: &str,
     ) -> Result<Revision> {
-        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let none = || self.no_revision(dataset, text);
         let bad = |problem| Error::BadRevision { text: text.into(), problem };
         let name: RefName = match (name, self.state().head) {
             ("" | "HEAD" | "@", Head::Branch { name, .. }) => name,
@@ -144,7 +154,7 @@ impl Repository {
     }
 
     fn by_id(&self, dataset: &DatasetName, base: &str, text: &str) -> Result<Revision> {
-        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let none = || self.no_revision(dataset, text);
         let is_hex = base.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_hex || base.len() < LEAST_DIGITS || base.len() > 64 {
             return Err(none());
@@ -165,7 +175,7 @@ impl Repository {
         text: &str,
         dataset: &DatasetName,
     ) -> Result<VersionId> {
-        let none = || Error::NoRevision { text: text.into(), dataset: dataset.clone() };
+        let none = || self.no_revision(dataset, text);
         let bad = |problem| Error::BadRevision { text: text.into(), problem };
         let mut rest = steps;
         while let Some(step) = rest.chars().next() {

@@ -142,19 +142,29 @@ pub(super) fn path_of(bytes: &[u8]) -> &Path {
 }
 
 /// The present moment by the clock that the file system under `directory` uses, in nanoseconds
-/// since 1970: the ctime of a file made for it.
+/// since 1970: the ctime of a file made for it. Where this process may not make one, a moment before
+/// all others, by which nothing counts as looked at after its last change; who may not write there
+/// keeps no index either.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if no file can be made there.
+/// [`Error::Io`] if no file can be made there for another reason.
 pub fn file_time(directory: &Path) -> Result<i64> {
     let path = directory.join(format!("{TEMPORARY}clock-{}", std::process::id()));
     let io = |source| Error::Io { path: path.clone(), source };
     let mut options = File::options();
-    let file = options.write(true).create(true).truncate(true).open(&path).map_err(io)?;
+    let file = match options.write(true).create(true).truncate(true).open(&path) {
+        Err(error) if is_forbidden(&error) => return Ok(i64::MIN),
+        opened => opened.map_err(io)?,
+    };
     let stat = Stat::of_file(&file).map_err(io)?;
     std::fs::remove_file(&path).map_err(io)?;
     Ok(stat.ctime_ns)
+}
+
+fn is_forbidden(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// The files below a directory, in order, links not followed; what cannot be listed is left out.

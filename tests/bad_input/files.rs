@@ -159,3 +159,66 @@ fn empty_and_sparse_files_and_empty_directories_do_no_harm() {
     assert_eq!(file.len(), 64 << 20);
     place.is_whole();
 }
+
+#[test]
+fn links_that_lead_in_circles_are_kept_as_links() {
+    let place = Place::new();
+    for (name, target) in [("x", "y"), ("y", "x"), ("d/self", "."), ("d/up", "../d"), ("me", "me")]
+    {
+        std::os::unix::fs::symlink(target, place.top.join(name)).unwrap();
+    }
+    place.good(&["add", "-A"]);
+    place.good(&["commit", "-m", "circles"]);
+    assert_eq!(place.json(&["ls", "-r"])["entries"].as_array().unwrap().len(), 7);
+    place.good(&["export", "HEAD", "../out"]);
+    assert_eq!(fs::read_link(place.dir.path().join("out/d/self")).unwrap().as_os_str(), ".");
+    place.good(&["rm", "x", "d/self"]);
+    assert!(place.top.join("y").symlink_metadata().is_ok());
+    place.is_whole();
+}
+
+#[test]
+fn a_path_written_in_another_way_is_the_same_path() {
+    let place = Place::new();
+    for (number, path) in ["d//b", "./d/b", "d/./b", "d/../d/b", "../data/d/b"].iter().enumerate() {
+        place.write("d/b", format!("{number}").as_bytes());
+        place.good(&["add", path]);
+        assert_eq!(place.json(&["status"])["staged"][0]["path"], "d/b", "{path}");
+        place.good(&["commit", "-m", path]);
+    }
+}
+
+/// A file that no disk could hold is read for as long as somebody waits, and costs no memory.
+#[test]
+fn a_terabyte_of_holes_can_be_interrupted_and_costs_no_memory() {
+    let place = Place::new();
+    let huge = fs::File::create_new(place.top.join("huge")).unwrap();
+    if huge.set_len(1 << 40).is_err() {
+        eprintln!("skipped: the file system has no sparse files of a terabyte");
+        return;
+    }
+    let script = "\"$STEM\" add -A & job=$!; sleep 3; \
+        grep VmHWM /proc/$job/status | tr -dc 0-9; kill -INT $job; wait $job; echo \" $?\"";
+    let ran = place.shell(script);
+    let (kilobytes, code) = ran.out.trim().split_once(' ').unwrap();
+    assert_eq!(code, "130", "{ran:?}");
+    assert!(kilobytes.parse::<u64>().unwrap() < 300_000, "{ran:?}");
+    fs::remove_file(place.top.join("huge")).unwrap();
+    assert_eq!(place.good(&["status", "--porcelain"]).out, "");
+    place.good(&["gc", "--yes", "--grace", "0s"]);
+    place.is_whole();
+}
+
+#[test]
+fn of_many_files_that_cannot_be_kept_a_person_reads_twenty() {
+    let place = Place::new();
+    for number in 0..30 {
+        std::os::unix::fs::symlink("/etc/passwd", place.top.join(format!("l{number}"))).unwrap();
+    }
+    let ran = place.run(&["add", "-A"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (3, 21), "{ran:?}");
+    assert!(ran.err.contains("and 10 more of this kind"), "{ran:?}");
+    let ran = place.run(&["add", "-A", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["data"]["failed"].as_array().unwrap().len(), 30);
+}

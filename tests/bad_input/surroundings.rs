@@ -106,3 +106,68 @@ fn a_clock_before_1970_or_that_goes_backwards_is_kept() {
     }
     place.is_whole();
 }
+
+#[test]
+fn ctrl_c_twice_ends_it_once_and_the_same_command_goes_on() {
+    let place = Place::new();
+    for name in 0..4 {
+        place.write(format!("big{name}"), &crate::place::noise(8 << 20));
+    }
+    let script =
+        "\"$STEM\" add -A & job=$!; sleep 0.2; kill -INT $job; kill -INT $job; wait $job; echo $?";
+    let ran = place.shell(script);
+    // Where the machine is fast enough to be done by then, nothing was interrupted.
+    assert!(matches!(ran.out.lines().last(), Some("130" | "0")), "{ran:?}");
+    place.good(&["add", "-A"]);
+    place.good(&["commit", "-m", "all"]);
+    assert_eq!(place.good(&["status", "--porcelain"]).out, "");
+    place.is_whole();
+}
+
+#[test]
+fn a_repository_of_another_user_can_be_read_and_not_changed() {
+    let place = Place::new();
+    place.write("a", b"changed");
+    let ran = place.shell("chmod 755 .. . && chmod -R a+rX .stem && id -u");
+    if ran.out.trim() != "0" {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let other = |args: &[&str]| {
+        use std::os::unix::process::CommandExt;
+        let mut command = place.command(args);
+        crate::place::ran(command.uid(crate::place::NOBODY).gid(crate::place::NOBODY))
+    };
+    if std::panic::catch_unwind(|| other(&["--version"])).is_err() {
+        eprintln!("skipped: another user cannot run the program where it was built");
+        return;
+    }
+    assert_eq!(other(&["cat", "HEAD:a"]).out, "one\n");
+    assert_eq!(other(&["status", "--porcelain"]).out, " M a\n");
+    assert_eq!(other(&["log", "--oneline"]).out.lines().count(), 1);
+    for args in [&["add", "a"][..], &["commit", "-am", "x"], &["switch", "-b", "mine"], &["undo"]] {
+        let ran = other(args);
+        assert_eq!(ran.code, 12, "{args:?}: {ran:?}");
+    }
+    assert_eq!(place.saved().0, 1);
+    place.is_whole();
+}
+
+/// A catalogue that somebody deletes while a command has it open: what was said to be done is there.
+#[test]
+fn a_catalogue_deleted_under_a_command_is_told_and_made_again() {
+    let place = Place::new();
+    place.write("big", &crate::place::noise(24 << 20));
+    let script = "\"$STEM\" add big & job=$!; sleep 0.2; rm -f .stem/store/catalogue.db*; wait $job; echo $?";
+    let ran = place.shell(script);
+    assert!(!ran.out.trim().is_empty(), "{ran:?}");
+    let ran = place.run(&["status"]);
+    assert_eq!(ran.code, 10, "{ran:?}");
+    assert!(ran.err.contains("stem fsck --rebuild"), "{ran:?}");
+    place.good(&["fsck", "--rebuild", "--read-data"]);
+    assert_eq!(place.saved().0, 1);
+    assert_eq!(place.good(&["cat", "HEAD:a"]).out, "one\n");
+    place.good(&["add", "-A"]);
+    place.good(&["commit", "-m", "goes on"]);
+    place.is_whole();
+}

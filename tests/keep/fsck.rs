@@ -28,16 +28,16 @@ fn lines(bytes: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn open(place: &Place) -> Repository {
+pub(crate) fn open(place: &Place) -> Repository {
     Repository::open(&place.work(), Environment::default()).unwrap()
 }
 
-fn check(place: &Place, depth: Depth) -> Fsck {
+pub(crate) fn check(place: &Place, depth: Depth) -> Fsck {
     fsck(&open(place), depth).unwrap()
 }
 
 /// Reads every file of every version: what can be read must be right.
-fn assert_nothing_wrong_is_read(place: &Place) -> bool {
+pub(crate) fn assert_nothing_wrong_is_read(place: &Place) -> bool {
     let repository = open(place);
     let mut whole = true;
     for row in repository.catalogue.all_versions().unwrap() {
@@ -100,7 +100,7 @@ fn a_flipped_byte_anywhere_in_any_pack_is_found_and_never_read() {
                 .any(|damage| damage.pack.is_some_and(|pack| pack.to_string() == name));
             let readable = assert_nothing_wrong_is_read(&place);
             if seen.ok {
-                // Some bits of zstd's frame header change nothing of what comes out.
+                // Some bits inside of a compressed frame change nothing of what comes out.
                 assert!(readable, "byte {at} of {}", whole.len());
                 harmless += 1;
             } else {

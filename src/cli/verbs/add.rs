@@ -36,9 +36,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let paths = context.paths(&repository, &args.paths)?;
     let options = AddOptions { paths, update: args.update, force: args.force, dry_run };
     let done = add(&repository, &options).map_err(Failure::from)?;
-    for problem in &done.failed {
-        context.warn(&format!("{}: {}", problem.path, problem.problem));
-    }
+    let failed = done.failed.iter();
+    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
     context.done("add", &done, |out| {
         if context.verbose || dry_run {
             list(&done, out)?;

@@ -45,6 +45,8 @@ enum Step {
         #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
         #[arg(allow_hyphen_values = true)]
         command: Vec<OsString>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// End, and go back to where it began
     Reset {
@@ -74,9 +76,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         Step::Good(which) => answer(context, Verdict::Good, which)?,
         Step::Bad(which) => answer(context, Verdict::Bad, which)?,
         Step::Skip(which) => answer(context, Verdict::Skip, which)?,
-        Step::Run { command } => {
-            let repository = context.open_to_write(false)?;
-            judge(&repository, command, &mut |judged| context.tell(&line(judged)))
+        Step::Run { command, dry_run } => {
+            let repository = open(context, *dry_run)?;
+            let tell = &mut |judged: &Judged| context.tell(&line(judged));
+            judge(&repository, command, dry_run.dry_run, tell)
         }
         Step::Reset { revision, dry_run } => {
             let repository = open(context, *dry_run)?;

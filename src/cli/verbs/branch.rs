@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use stemmata::model::{RefKind, RefName};
-use stemmata::ops::refs::{RefChanged, RefInfo, create_branch, delete, list, rename_branch};
+use stemmata::ops::refs::{
+    RefChanged, RefInfo, create_branch, current_branch, delete, list, rename_branch,
+};
 
 use crate::cli::args::DryRun;
 use crate::cli::text::short;
@@ -29,6 +31,13 @@ pub(crate) struct Args {
     /// Move the branch if it is there already
     #[arg(short, long)]
     force: bool,
+    /// Only the name of the branch that the worktree is on
+    #[arg(long, conflicts_with_all = ["name", "delete", "drop", "rename"])]
+    show_current: bool,
+    /// Accepted because Git has it: branches are listed anyway, and there are no others
+    #[arg(short = 'l', long, short_alias = 'a', alias = "all", hide = true)]
+    #[arg(conflicts_with = "name")]
+    list: bool,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -46,7 +55,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         let repository = context.open()?;
         let branches = list(&repository, RefKind::Branch).map_err(Failure::from)?;
         let seen = Branches { branches, changed: None };
+        let current = current_branch(&repository).filter(|_| args.show_current);
         context.show("branch", &seen, |out| {
+            if args.show_current {
+                return current.iter().try_for_each(|name| writeln!(out, "{name}"));
+            }
             for one in &seen.branches {
                 let mark = if one.current { "*" } else { " " };
                 let at = one.version.as_ref().map(short).unwrap_or_else(|| "no version".into());
@@ -60,7 +73,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let done = if args.delete || args.drop {
         delete(&repository, RefKind::Branch, name, args.drop || args.force, dry_run)
     } else if args.rename {
-        let current = || match stemmata::ops::refs::current_branch(&repository) {
+        let current = || match current_branch(&repository) {
             Some(name) => Ok(name),
             None => Err(Failure::Usage("the worktree is on no branch: give both names".into())),
         };

@@ -22,7 +22,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     if !args.target.contains(':') {
-        let text = format!("`{}` names no file: write `REV:PATH`", args.target);
+        let given = &args.target;
+        let text = format!("`{given}` names no file: write `REV:PATH`, such as `HEAD:{given}`");
         return Err(Failure::Usage(text));
     }
     let repository = context.open()?;

@@ -56,9 +56,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         provenance,
     };
     let done = commit(&repository, &options).map_err(Failure::from)?;
-    for problem in &done.failed {
-        context.warn(&format!("{}: {}", problem.path, problem.problem));
-    }
+    let failed = done.failed.iter();
+    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
     context.done("commit", &done, |out| show(&done, out))?;
     Ok(Exit::done_unless(!done.failed.is_empty()))
 }

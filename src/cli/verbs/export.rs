@@ -26,9 +26,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let directory = context.directory.join(&args.directory);
     let dry_run = args.dry_run.dry_run;
     let done = export(&repository, &args.revision, &directory, dry_run).map_err(Failure::from)?;
-    for problem in &done.failed {
-        context.warn(&format!("{}: {}", problem.path, problem.problem));
-    }
+    let failed = done.failed.iter();
+    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
     if !done.journaled && !dry_run {
         context.warn("the store can only be read, so its journal does not say that this was read");
     }

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use stemmata::ops::fsck::{Damage, Depth, Fsck, fsck};
-use stemmata::repo::{Rebuilt, rebuild};
+use stemmata::repo::{Rebuilt, rebuild, rehearse_rebuild};
 
+use crate::cli::args::DryRun;
 use crate::cli::text::{count, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     /// First make the catalogue again from the packs and the copy of the journal
     #[arg(long)]
     rebuild: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// So much of a list is shown to a person.
@@ -35,6 +38,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         (_, true) => Depth::ReadData,
         _ => Depth::Objects,
     };
+    if args.rebuild && args.dry_run.dry_run {
+        let rebuilt = Some(rehearse_rebuild(&context.directory, &context.environment()?)?);
+        let seen = Fsck { rebuilt, ok: true, ..Fsck::default() };
+        context.show("fsck", &seen, |out| show_rebuilt(seen.rebuilt.as_ref(), out))?;
+        return Ok(Exit::DONE);
+    }
     let rebuilt = match args.rebuild {
         true => Some(rebuild(&context.directory, &context.environment()?)?),
         false => None,
@@ -47,9 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 fn show(seen: &Fsck, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(rebuilt) = &seen.rebuilt {
-        show_rebuilt(rebuilt, out)?;
-    }
+    show_rebuilt(seen.rebuilt.as_ref(), out)?;
     show_list("damaged", &seen.damaged, out)?;
     show_list("missing", &seen.missing, out)?;
     if !seen.strangers.is_empty() {
@@ -78,10 +85,12 @@ fn show(seen: &Fsck, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn show_rebuilt(rebuilt: &Rebuilt, out: &mut dyn Write) -> io::Result<()> {
+fn show_rebuilt(rebuilt: Option<&Rebuilt>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(rebuilt) = rebuilt else { return Ok(()) };
     let (entries, versions) = (rebuilt.entries, count(rebuilt.versions, "version"));
     let entries = format!("{} of the journal", count(entries, "change"));
-    writeln!(out, "Made the catalogue again from {entries} and {versions}")?;
+    let made = if rebuilt.dry_run { "Would make" } else { "Made" };
+    writeln!(out, "{made} the catalogue again from {entries} and {versions}")?;
     if let Some(problem) = &rebuilt.problem {
         writeln!(out, "  the old one: {problem}")?;
     }

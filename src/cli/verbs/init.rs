@@ -6,6 +6,7 @@ use stemmata::model::DatasetName;
 use stemmata::ops;
 use stemmata::repo::InitOptions;
 
+use crate::cli::args::DryRun;
 use crate::cli::text::count;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -23,6 +24,8 @@ pub(crate) struct Args {
     /// The dataset's name; the directory's if not given
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
@@ -32,17 +35,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     };
     let store = args.store.as_ref().map(|store| context.directory.join(store));
     let options = InitOptions { store, dataset: args.dataset.clone() };
-    let done =
-        ops::init::init(&directory, &options, context.environment()?).map_err(Failure::from)?;
+    let dry_run = args.dry_run.dry_run;
+    let make = if dry_run { ops::init::plan } else { ops::init::init };
+    let done = make(&directory, &options, context.environment()?).map_err(Failure::from)?;
     context.done("init", &done, |out| {
-        let what = if done.existed { "There is already a repository" } else { "New repository" };
+        let what = match (done.existed, dry_run) {
+            (true, _) => "There is already a repository",
+            (false, true) => "Would make a repository",
+            (false, false) => "New repository",
+        };
         let place = done.repository.display();
         writeln!(out, "{what} for dataset `{}` in {place}", done.dataset)?;
         if !done.store.starts_with(&done.repository) {
             writeln!(out, "Its store is {}", done.store.display())?;
         }
         if done.files > 0 {
-            writeln!(out, "Wrote {} of its branch main", count(done.files, "file"))?;
+            let verb = if dry_run { "Would write" } else { "Wrote" };
+            writeln!(out, "{verb} {} of its branch main", count(done.files, "file"))?;
         }
         Ok(())
     })?;

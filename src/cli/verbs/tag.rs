@@ -31,6 +31,12 @@ pub(crate) struct Args {
     /// Sign it
     #[arg(short, long)]
     sign: bool,
+    /// Accepted because Git has it: tags are listed where none is named
+    #[arg(short = 'l', long, hide = true, conflicts_with = "name")]
+    list: bool,
+    /// Accepted because Git has it: a message makes it an annotated tag
+    #[arg(short, long, hide = true)]
+    annotate: bool,
     #[command(flatten)]
     key: KeyChoice,
     #[command(flatten)]

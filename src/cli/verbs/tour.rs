@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::args::DryRun;
 use crate::cli::{Context, Exit, Failure, Outcome, tour};
 
 /// Show the whole program at work on a small dataset
@@ -12,6 +13,8 @@ pub(crate) struct Args {
     /// An empty or new directory; one among the temporary files if not given
     #[arg(value_name = "DIR")]
     place: Option<PathBuf>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
@@ -22,6 +25,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let place = std::path::absolute(place).map_err(Failure::Answer)?;
     if place.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::Usage(format!("{} is not empty", place.display())));
+    }
+    if args.dry_run.dry_run {
+        let planned = tour::Tour::planned(place);
+        context.done("tour", &planned, |out| {
+            writeln!(
+                out,
+                "Would make repositories in {} and show them",
+                planned.directory.display()
+            )
+        })?;
+        return Ok(Exit::DONE);
     }
     let done = tour::lead(context, place)?;
     context.done("tour", &done, |out| {

@@ -1,0 +1,204 @@
+//! `-n` and `--dry-run`, and every verb that only reads: nothing is written, anywhere.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::{busy, typed, words};
+
+/// What a file is: mode, time of its last change, content.
+type Seen = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
+
+/// Everything below a directory; of directories their mode only, since a lock beside may come and go.
+fn look(top: &Path, seen: &mut Seen) {
+    for entry in std::fs::read_dir(top).unwrap() {
+        let path = entry.unwrap().path();
+        let of = path.symlink_metadata().unwrap();
+        let bytes = if of.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        if of.is_dir() {
+            look(&path, seen);
+            seen.insert(path, (of.mode(), 0, 0, bytes));
+        } else {
+            seen.insert(path, (of.mode(), of.mtime(), of.mtime_nsec(), bytes));
+        }
+    }
+}
+
+fn unchanged(before: &Seen, top: &Path, line: &str) {
+    let mut after = Seen::new();
+    look(top, &mut after);
+    let changed: Vec<_> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|path| before.get(*path) != after.get(*path))
+        .collect();
+    assert!(changed.is_empty(), "`{line}` has changed {changed:?}");
+}
+
+/// Verbs that write, as they would be typed, without `-n`.
+const WRITE: &[&str] = &[
+    "init",
+    "init ../fresh",
+    "init ../fresh --store ../store --dataset other",
+    "add -A",
+    "add d new",
+    "add -u",
+    "rm a",
+    "rm --cached a",
+    "rm --force d/b",
+    "mv a z",
+    "commit -m x",
+    "commit -a -m x --metric accuracy=0.9",
+    "switch side",
+    "switch side --force",
+    "switch -b fresh",
+    "checkout v1",
+    "checkout --force -- d/b",
+    "restore --force d/b",
+    "restore --staged staged",
+    "reset HEAD~1",
+    "reset --soft HEAD~1",
+    "reset --hard --force HEAD~1",
+    "rollback main v1 -m why",
+    "branch fresh",
+    "branch -D side",
+    "branch -m side other",
+    "tag fresh",
+    "tag v1 side --force -m moved",
+    "tag -d v1",
+    "undo",
+    "undo --force",
+    "gc --yes --grace 0s",
+    "fsck --rebuild",
+    "export HEAD ../out",
+    "bisect start HEAD v1~1",
+    "config set user.name Bo",
+    "config unset user.name",
+    "run -o made -- sh -c \"echo hi > made\"",
+    "meta set HEAD purpose=x",
+    "step add HEAD --name dedupe",
+    "metric set HEAD accuracy=1",
+    "note add HEAD text",
+    "consumer add m --kind model --used data@main",
+    "classify data core --reason x --reviewer y",
+    "hold place data --case c --reason r",
+    "archive create HEAD ../archive",
+    "erase plan --path a --reason x",
+    "git-pin",
+    "tour ../tour",
+];
+
+#[test]
+fn a_dry_run_of_any_verb_writes_nothing() {
+    let place = busy();
+    let mut before = Seen::new();
+    look(place.dir.path(), &mut before);
+    for line in WRITE {
+        for flag in ["-n", "--dry-run"] {
+            let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+            // Words after `--` belong to a command.
+            let args = match rest.split_once("-- ") {
+                Some((own, other)) => words(&format!("{verb} {own} {flag} -- {other}")),
+                None => words(&format!("{line} {flag}")),
+            };
+            let ran = place.run(&args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+            unchanged(&before, place.dir.path(), line);
+        }
+        // What these would make is told in other words.
+        if !["note", "erase"].iter().any(|verb| line.starts_with(verb)) {
+            let own: Vec<String> = words(line);
+            let at = own.iter().position(|word| word == "--").unwrap_or(own.len());
+            let args = [&own[..at], &["-n".into(), "--json".into()], &own[at..]].concat();
+            let ran = place.run(&args);
+            let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+            let data = document["data"].to_string();
+            assert!(
+                data.contains("\"dry_run\":true") || line.starts_with("config"),
+                "{line}: {data}"
+            );
+        }
+    }
+    place.is_whole();
+}
+
+/// Where something is under way, or the worktree has nothing that would be lost.
+#[test]
+fn a_dry_run_of_what_brings_changes_together_writes_nothing() {
+    let place = busy();
+    place.good(&["reset", "--hard", "--force", "HEAD"]);
+    std::fs::remove_file(place.top.join("new")).unwrap();
+    let git = place.dir.path().join("git");
+    std::fs::create_dir(&git).unwrap();
+    let made = place.shell(
+        "cd ../git && git init -q . && echo x > x && git add x && git -c user.name=A -c user.email=a@x commit -qm x",
+    );
+    assert_eq!(made.code, 0, "{made:?}");
+    let mut before = Seen::new();
+    look(place.dir.path(), &mut before);
+    let lines = [
+        "merge side",
+        "merge side --no-ff -m joined",
+        "cherry-pick side",
+        "revert HEAD",
+        "import git ../git --rev HEAD",
+        "switch side",
+        "rollback main v1 -m why",
+        "reset --hard v1",
+    ];
+    for line in lines {
+        let ran = place.run(&words(&format!("{line} -n")));
+        assert!(matches!(ran.code, 0 | 15), "{line}: {ran:?}");
+        unchanged(&before, place.dir.path(), line);
+    }
+    place.good(&["bisect", "start", "HEAD", "v1~1"]);
+    let mut before = Seen::new();
+    look(place.dir.path(), &mut before);
+    for line in
+        ["bisect run -n touch ../judged", "bisect good -n", "bisect bad -n", "bisect reset -n"]
+    {
+        typed(&place, line);
+        unchanged(&before, place.dir.path(), line);
+    }
+}
+
+/// Looking changes nothing: no lock, no database log, no cache that a hash of the directory shows.
+#[test]
+fn what_only_reads_writes_nothing() {
+    let place = busy();
+    place.good(&["contains", "a"]);
+    place.good(&["status"]);
+    let mut before = Seen::new();
+    look(place.dir.path(), &mut before);
+    let lines = [
+        "status",
+        "status --porcelain",
+        "log --graph",
+        "show",
+        "show HEAD:a",
+        "diff",
+        "diff v1 side",
+        "branch",
+        "tag",
+        "ls -r -l",
+        "cat HEAD:a",
+        "du",
+        "fsck",
+        "fsck --quick",
+        "fsck --read-data",
+        "gc",
+        "reflog",
+        "datasets",
+        "doctor",
+        "config list",
+        "lineage HEAD",
+        "contains a",
+        "query \"select 1\"",
+        "audit verify",
+        "audit log",
+    ];
+    for line in lines {
+        typed(&place, line);
+        unchanged(&before, place.dir.path(), line);
+    }
+}
