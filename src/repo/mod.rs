@@ -33,6 +33,7 @@ mod process;
 mod reach;
 mod rebuild;
 mod retain;
+mod reuse;
 mod revision;
 mod session;
 mod sha256;
@@ -48,7 +49,10 @@ pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
-pub use ingest::{Failed, Ingested, Outcome, Wanted, chunks_of, ingest, ingest_bytes};
+pub use ingest::{
+    Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, Wanted, ingest,
+    ingest_bytes,
+};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{
     KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
@@ -67,6 +71,7 @@ pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild};
 pub use retain::Retained;
+pub use reuse::{ChunkStream, Reuse, StoredFile};
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
 pub use sha256::{ANALYSERS, sha256};
