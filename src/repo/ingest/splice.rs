@@ -206,3 +206,101 @@ impl io::Write for Splice<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::split;
+
+    /// The chunks of `data`, and their bytes.
+    fn chunks(data: &[u8]) -> Vec<(ChunkRef, Vec<u8>)> {
+        let profile = Profile::of(&data[..data.len().min(PROFILE_BYTES)]);
+        let chunk = |range: std::ops::Range<usize>| {
+            let bytes = data[range].to_vec();
+            (ChunkRef { id: ChunkId::of(&bytes), len: bytes.len() as u32 }, bytes)
+        };
+        split(data, profile).map(chunk).collect()
+    }
+
+    /// Lines, some of them so long that chunks are cut inside of them or before them.
+    fn lines(lengths: &[u32], seed: u64) -> Vec<u8> {
+        let mut state = seed | 1;
+        let mut data = Vec::new();
+        for length in lengths {
+            for _ in 0..*length {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                data.push(b'a' + (state >> 40) as u8 % 26);
+            }
+            data.push(b'\n');
+        }
+        data
+    }
+
+    fn lengths() -> impl Strategy<Value = Vec<u32>> {
+        let length = prop_oneof![20 => 0_u32..400, 4 => 400_u32..9000, 1 => 9000_u32..150_000];
+        proptest::collection::vec(length, 1..400)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// Whatever becomes of which chunks, the file has the chunks that it has when it is read.
+        #[test]
+        fn a_spliced_file_is_cut_as_one_that_is_read(
+            lengths in lengths(),
+            seed: u64,
+            whats in proptest::collection::vec((0_usize..200, 0_u8..4), 0..6),
+            with_id: bool,
+        ) {
+            let old = lines(&lengths, seed);
+            let pieces = chunks(&old);
+            let known: HashMap<ChunkId, Vec<u8>> =
+                pieces.iter().map(|(chunk, bytes)| (chunk.id, bytes.clone())).collect();
+            let mut load = |chunk: &ChunkRef, out: &mut Vec<u8>| {
+                out.extend_from_slice(&known[&chunk.id]);
+                Ok(())
+            };
+            let mut given = Vec::new();
+            let mut sink = |chunk: Spliced<'_>| {
+                given.push(match chunk {
+                    Spliced::Kept(chunk) => chunk,
+                    Spliced::New(chunk, bytes) => {
+                        assert_eq!(ChunkId::of(bytes), chunk.id);
+                        chunk
+                    }
+                });
+                Ok(())
+            };
+            let mut new = Vec::new();
+            let mut splice = Splice::new(Profile::of(&old), with_id, &mut load, &mut sink);
+            for (number, (chunk, bytes)) in pieces.iter().enumerate() {
+                let what = whats.iter().find(|(at, _)| at % pieces.len() == number);
+                let becomes = match what.map(|(_, what)| what) {
+                    None => {
+                        splice.keep(chunk).unwrap();
+                        new.extend_from_slice(bytes);
+                        continue;
+                    }
+                    Some(0) => Vec::new(),
+                    Some(1) => bytes[bytes.len() / 3..].to_vec(),
+                    Some(2) => [&bytes[..bytes.len() / 2], b"\0more\n"].concat(),
+                    Some(_) => bytes.clone(),
+                };
+                splice.change().unwrap();
+                becomes.chunks(1000).for_each(|part| splice.write(part).unwrap());
+                new.extend_from_slice(&becomes);
+            }
+            let joined = splice.finish().unwrap();
+            prop_assert_eq!(joined.size, new.len() as u64);
+            prop_assert_eq!(joined.file, with_id.then(|| FileId::of(&new)));
+            let expected: Vec<ChunkRef> = chunks(&new).into_iter().map(|(chunk, _)| chunk).collect();
+            prop_assert_eq!(given, expected);
+        }
+    }
+}
