@@ -126,6 +126,7 @@ class Corpus:
         at = number = 0
         with open(self.name(shard), "r+b") as file:
             for start in starts:
+                start = max(start, number)  # a run may reach into the next one
                 at += sum(lengths[number:start])
                 number, left = start, amount // runs
                 file.seek(at)

@@ -231,7 +231,7 @@ fn erasing_records_survives_a_kill_at_every_call() {
             for f in v1:t.jsonl v1:t.csv main:t.jsonl; do stem cat $f | cksum; done; cksum < t.jsonl; \
             stem status --porcelain; stem erase verify $(cat .home/plan) > /dev/null && echo verified; \
             stem certificate verify $(cat .home/plan) --key $(ls .home/.config/stem/keys/*.pub) \
-            --store .stem/store > /dev/null && echo certified; stem gc -q --yes --grace 0s; \
+            --store .stem/store > /dev/null && echo certified; stem gc -q --yes --grace 0s > /dev/null; \
             stem fsck --read-data > /dev/null && echo sound",
     };
     told(&story, 24);
@@ -310,7 +310,7 @@ fn erasing_records_survives_kills_at_random_moments() {
         killed += i32::from(!bash(&script, &now).status.success());
         must("stem fsck --read-data", &now);
         must(run, &now);
-        let end = "HOME=$PWD/.home stem erase verify $(cat .home/plan) > /dev/null; stem fsck -q --read-data; \
+        let end = "HOME=$PWD/.home stem erase verify $(cat .home/plan) > /dev/null; stem fsck --read-data > /dev/null; \
             stem cat v1:t.jsonl | cksum";
         assert_eq!(must(end, &now), kept, "killed after {wait} s");
     }
