@@ -91,10 +91,12 @@ fn complete() -> bool {
 fn tell_by(story: &Story, every: usize) -> usize {
     let home = tempfile::tempdir().expect("a temporary directory");
     let home = home.path();
-    must(&format!("mkdir plain && cd plain && {}", story.before), home);
-    must("cp -a plain expected", home);
-    must(story.killed, &home.join("expected"));
-    let expected = must(story.end, &home.join("expected"));
+    // Always in the same place: a store knows where its worktrees lie.
+    let now = home.join("now");
+    must(&format!("mkdir now && cd now && {}", story.before), home);
+    must("cp -a now plain", home);
+    must(story.killed, &now);
+    let expected = must(story.end, &now);
     let mut kills = 0;
     for call in CALLS {
         let stride = if *call == "openat" && !complete() { STRIDE * every } else { every };
@@ -193,6 +195,12 @@ fn gc_survives_a_kill_at_every_call() {
     assert!(kills > 10, "only {kills} kills");
 }
 
+/// As [`tell_some`], and there must have been kills.
+fn told(story: &Story, every: usize) {
+    let kills = tell_some(story, every);
+    assert!(kills > 10, "only {kills} kills");
+}
+
 #[test]
 fn erase_run_survives_a_kill_at_every_call() {
     if !has_strace() {
@@ -214,8 +222,62 @@ fn erase_run_survives_a_kill_at_every_call() {
             stem du --json | grep -o 'logical_bytes.*stored_bytes'",
         ..Story::default()
     };
-    let kills = tell_some(&story, 6);
-    assert!(kills > 10, "only {kills} kills");
+    told(&story, 6);
+}
+
+/// Two tables in two versions; the worktree has one of them.
+const TABLES: &str = "stem init -q && export HOME=$PWD/.home && mkdir .home && echo .home > .stemignore \
+    && stem key generate > /dev/null \
+    && python3 -c 'for n in range(900): print(\"{\\\"id\\\":%d,\\\"text\\\":\\\"%x\\\"}\" % (n, n ** 11))' > t.jsonl \
+    && (echo id,text; python3 -c 'for n in range(300): print(\"%d,%x\" % (n, n ** 9))') > t.csv \
+    && stem add -q -A && stem commit -q -m one && stem tag v1 > /dev/null \
+    && echo '{\"id\":77777,\"text\":\"new\"}' >> t.jsonl && stem rm -q t.csv && stem commit -q -a -m two";
+
+#[test]
+fn erasing_records_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let before = format!(
+        "{TABLES} && stem erase plan --key id=123 --reason x --json | grep -o '\"plan\":\"[0-9a-f]*' \
+         | cut -d'\"' -f4 > .home/plan"
+    );
+    let story = Story {
+        before: before.leak(),
+        killed: "env HOME=$PWD/.home stem erase run -q $(cat .home/plan)",
+        end: "export HOME=$PWD/.home; stem log --json --all; stem ls v1 -r --json; \
+            for f in v1:t.jsonl v1:t.csv main:t.jsonl; do stem cat $f | cksum; done; cksum < t.jsonl; \
+            stem status --porcelain; stem erase verify $(cat .home/plan) > /dev/null && echo verified; \
+            stem certificate verify $(cat .home/plan) --key $(ls .home/.config/stem/keys/*.pub) \
+            --store .stem/store > /dev/null && echo certified; stem gc -q --yes --grace 0s > /dev/null; \
+            stem fsck --read-data > /dev/null && echo sound",
+        ..Story::default()
+    };
+    told(&story, 24);
+}
+
+#[test]
+fn retiring_survives_a_kill_at_every_call() {
+    if !has_strace() {
+        return;
+    }
+    let before = format!(
+        "{TABLES} && stem classify now core --reason r --reviewer Bo && \
+         stem classify now:t.csv auxiliary --reason s --reviewer Bo && \
+         stem retire plan now --core-to .home/kept --aux destroy --reason x --json \
+         | grep -o '\"plan\":\"[0-9a-f]*' | cut -d'\"' -f4 > .home/plan"
+    );
+    let story = Story {
+        before: before.leak(),
+        killed: "env HOME=$PWD/.home stem retire run -q $(cat .home/plan)",
+        end: "export HOME=$PWD/.home; stem log --json --all | grep -o '\"version\":\"[0-9a-f]*'; \
+            stem ls v1 -r --json; stem cat v1:t.jsonl | cksum; stem state show now | head -1; \
+            stem retire verify $(cat .home/plan) > /dev/null && echo verified; \
+            for a in .home/kept/*; do stem archive verify $a > /dev/null && echo whole; done; \
+            stem fsck --read-data > /dev/null && echo sound",
+        ..Story::default()
+    };
+    told(&story, 40);
 }
 
 /// Two branches that differ in several files each.
@@ -235,8 +297,7 @@ fn merge_survives_a_kill_at_every_call() {
         end: "stem log --json --all; stem status --json; ls -R; cat a d/* | cksum; stem ls -r --json",
         ..Story::default()
     };
-    let kills = tell_some(&story, 3);
-    assert!(kills > 10, "only {kills} kills");
+    told(&story, 3);
 }
 
 #[test]
@@ -252,8 +313,7 @@ fn undo_survives_a_kill_at_every_call() {
         end: "stem log --json; stem status --json; ls -R; cat a d/* | cksum",
         ..Story::default()
     };
-    let kills = tell_some(&story, 3);
-    assert!(kills > 10, "only {kills} kills");
+    told(&story, 3);
 }
 
 #[test]
@@ -268,8 +328,7 @@ fn a_rebuild_survives_a_kill_at_every_call() {
         is_repair: true,
         ..Story::default()
     };
-    let kills = tell_some(&story, 5);
-    assert!(kills > 10, "only {kills} kills");
+    told(&story, 5);
 }
 
 #[test]
@@ -289,8 +348,7 @@ fn import_git_survives_a_kill_at_every_call() {
         end: "stem log --json --all; stem status --json; stem tag --json; ls; cksum numbers; readlink l",
         ..Story::default()
     };
-    let kills = tell_some(&story, 4);
-    assert!(kills > 10, "only {kills} kills");
+    told(&story, 4);
 }
 
 /// A command that is not safe must be seen, or what the others report is void.
@@ -320,6 +378,34 @@ fn an_interrupted_command_ends_with_130_and_goes_on() {
     must("stem add -q -A && stem commit -q -m all && stem fsck --read-data", home.path());
     assert_eq!(must("stem status --porcelain", home.path()), "");
     assert_eq!(must("stem cat HEAD:6 | cksum", home.path()), must("cksum < 6", home.path()));
+}
+
+/// Kills at moments that no call marks. `STEM_KILLS=all` makes it a hundred.
+#[test]
+fn erasing_records_survives_kills_at_random_moments() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    let now = home.join("now");
+    must(&format!("mkdir now && cd now && {TABLES}"), home);
+    let plan = "HOME=$PWD/.home stem erase plan --key id=123 --reason x --json \
+        | grep -o '\"plan\":\"[0-9a-f]*' | cut -d'\"' -f4 > .home/plan";
+    must(plan, &now);
+    must("cp -a now plain", home);
+    let kept = must("stem cat v1:t.jsonl | grep -v '\"id\":123,' | cksum", &now);
+    let (mut killed, rounds) = (0, if complete() { 100 } else { 4 });
+    for round in 0..rounds {
+        must("rm -rf now && cp -a plain now", home);
+        let wait = f64::from((round * 37) % rounds) / f64::from(rounds);
+        let run = "env HOME=$PWD/.home stem erase run -q $(cat .home/plan)";
+        let script = format!("timeout -s KILL {:.3} {run}", 0.01 + wait);
+        killed += i32::from(!bash(&script, &now).status.success());
+        must("stem fsck --read-data", &now);
+        must(run, &now);
+        let end = "HOME=$PWD/.home stem erase verify $(cat .home/plan) > /dev/null; stem fsck --read-data > /dev/null; \
+            stem cat v1:t.jsonl | cksum";
+        assert_eq!(must(end, &now), kept, "killed after {wait} s");
+    }
+    eprintln!("{killed} of {rounds} were killed before their end");
 }
 
 #[test]

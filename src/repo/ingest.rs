@@ -19,6 +19,9 @@ use crate::store::Packer;
 use crate::worktree::{self, Found, Root, Stat};
 
 mod big;
+mod splice;
+
+pub use splice::{Joined, Load, Sink, Splice, Spliced};
 
 /// A file that was taken in.
 #[derive(Debug, Clone, Copy)]
@@ -287,10 +290,56 @@ fn store_whole(
     finish_recipe(session, recipe, file)
 }
 
-/// The chunks that bytes become when they are stored.
-pub fn chunks_of(bytes: &[u8]) -> Vec<Key> {
-    let profile = Profile::of(&bytes[..bytes.len().min(PROFILE_BYTES)]);
-    chunk::split(bytes, profile).map(|range| Key::chunk(&ChunkId::of(&bytes[range]))).collect()
+/// Stores files whose chunks come one after the other, for one thread.
+pub struct Assembler<'s, 'a> {
+    session: &'s Session<'a>,
+    packer: Packer,
+    recipe: Option<RecipeBuilder>,
+}
+
+impl<'s, 'a> Assembler<'s, 'a> {
+    /// An assembler that must come back through [`Assembler::end`].
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn new(session: &'s Session<'a>) -> Result<Self> {
+        Ok(Self { session, packer: session.packer()?, recipe: None })
+    }
+
+    /// The next chunk of the file, and its bytes.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn push(&mut self, chunk: ChunkRef, bytes: &[u8]) -> Result<()> {
+        // A first chunk has as many bytes as decide on the profile, or is the whole file.
+        let profile = || Profile::of(&bytes[..bytes.len().min(PROFILE_BYTES)]);
+        let recipe = self.recipe.get_or_insert_with(|| RecipeBuilder::new(profile()));
+        self.session.put_chunk(&mut self.packer, &Key::chunk(&chunk.id), bytes)?;
+        push(self.session, recipe, chunk)
+    }
+
+    /// All chunks of `file` have come; the next file may begin.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn finish_file(&mut self, file: FileId) -> Result<()> {
+        match self.recipe.take() {
+            Some(recipe) => finish_recipe(self.session, recipe, file),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the work of the thread.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn end(self) -> Result<()> {
+        self.session.give_back(self.packer)
+    }
 }
 
 fn push(session: &Session<'_>, recipe: &mut RecipeBuilder, chunk: ChunkRef) -> Result<()> {

@@ -34,6 +34,7 @@ mod process;
 mod reach;
 mod rebuild;
 mod retain;
+mod reuse;
 mod revision;
 mod session;
 mod sha256;
@@ -49,7 +50,9 @@ pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
-pub use ingest::{Failed, Ingested, Outcome, chunks_of, ingest, ingest_bytes};
+pub use ingest::{
+    Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, ingest, ingest_bytes,
+};
 pub use init::{InitOptions, InitPlan, Initialised, init, plan_init};
 pub use keys::{
     KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
@@ -69,6 +72,7 @@ pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild, rehearse_rebuild};
 pub use retain::Retained;
+pub use reuse::{ChunkStream, Reuse, StoredFile};
 pub use revision::{Revision, split_path};
 pub use session::{Session, Transaction};
 pub use sha256::{ANALYSERS, sha256};

@@ -11,6 +11,7 @@ use super::csv;
 use super::detect::Format;
 use super::error::Error;
 use super::json::{self, Node, Value, write_string};
+use super::line_select::End;
 use super::prefilter::Escapes;
 use super::split::{CsvSplitter, LineSplitter, Piece, Pieces, Splitter};
 use super::trouble::Why;
@@ -22,7 +23,7 @@ pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 pub(super) const LONGEST_RECORD: usize = 64 * 1024 * 1024;
 
 /// How lines are read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Syntax {
     JsonLines,
     Csv { delimiter: u8, header: Option<csv::Header> },
@@ -143,13 +144,73 @@ impl Syntax {
         longest: usize,
         visit: &mut dyn FnMut(&Self, Record<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.each_from(source, true, longest, visit)
+    }
+
+    /// As [`each`](Self::each), of what need not be the beginning of a file.
+    pub(super) fn each_from(
+        &mut self,
+        source: &mut dyn Read,
+        at_start: bool,
+        longest: usize,
+        visit: &mut dyn FnMut(&Self, Record<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         match self {
             Self::Csv { delimiter, .. } => {
                 let splitter = CsvSplitter { delimiter: *delimiter };
-                self.walk(Pieces::new(source, splitter, longest), visit)
+                self.walk(Pieces::new(source, splitter, longest, at_start), at_start, visit)
             }
             Self::JsonLines | Self::Text => {
-                self.walk(Pieces::new(source, LineSplitter, longest), visit)
+                self.walk(Pieces::new(source, LineSplitter, longest, at_start), at_start, visit)
+            }
+        }
+    }
+
+    /// The header of a table that begins with `head`, if it has one.
+    pub(super) fn header_of(
+        delimiter: u8,
+        head: &mut dyn Read,
+    ) -> Result<Option<csv::Header>, Error> {
+        let mut syntax = Self::Csv { delimiter, header: None };
+        let mut pieces = Pieces::new(head, CsvSplitter { delimiter }, LONGEST_RECORD, true);
+        let mut first = true;
+        while let Some(piece) = pieces.next()? {
+            if let Piece::Record(bytes) = piece {
+                let content = syntax.content(bytes, first);
+                syntax.kind(&bytes[content]);
+            }
+            first = false;
+            if syntax.header().is_some() {
+                break;
+            }
+        }
+        Ok(syntax.header().cloned())
+    }
+
+    /// Where a piece ends if it begins where a record does, and if it begins inside of one.
+    pub(super) fn ends(&self, piece: &[u8], at_start: bool) -> (End, End) {
+        let at_line_end = piece.ends_with(b"\n");
+        match self {
+            Self::JsonLines | Self::Text => {
+                let end = if at_line_end { End::Whole } else { End::Inside };
+                (end, end)
+            }
+            Self::Csv { delimiter, .. } => {
+                let delimiter = *delimiter;
+                let end = |whole| match (at_line_end, whole) {
+                    (false, _) => End::Unknown,
+                    (true, true) => End::Whole,
+                    (true, false) => End::Inside,
+                };
+                if memchr::memchr(b'"', piece).is_none() {
+                    return (end(true), end(false));
+                }
+                // A field in quotes that began before: as if its quote stood here.
+                let inside = [b"\"", piece].concat();
+                (
+                    end(is_whole(piece, delimiter, at_start)),
+                    end(is_whole(&inside, delimiter, false)),
+                )
             }
         }
     }
@@ -157,6 +218,7 @@ impl Syntax {
     fn walk<S: Splitter>(
         &mut self,
         mut pieces: Pieces<&mut dyn Read, S>,
+        at_start: bool,
         visit: &mut dyn FnMut(&Self, Record<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (mut offset, mut row) = (0, 0);
@@ -165,7 +227,7 @@ impl Syntax {
                 Piece::Record(bytes) => (bytes, None),
                 Piece::Part { bytes, first } => (bytes, Some(first)),
             };
-            let content = self.content(bytes, offset == 0);
+            let content = self.content(bytes, at_start && offset == 0);
             let kind = match part {
                 Some(first) => Kind::Part { first },
                 None => self.kind(&bytes[content.clone()]),
@@ -208,6 +270,19 @@ impl Syntax {
             }
         }
     }
+}
+
+/// Whether bytes that begin where a record of CSV does end where one ends.
+fn is_whole(bytes: &[u8], delimiter: u8, at_start: bool) -> bool {
+    let splitter = CsvSplitter { delimiter };
+    let mut at = 0;
+    while at < bytes.len() {
+        match splitter.record_length(&bytes[at..], at_start && at == 0, false) {
+            Some(length) => at += length,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Bytes as text. A byte that is not UTF-8 becomes a character for private use of its own, so that

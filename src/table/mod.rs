@@ -34,6 +34,7 @@ pub use fingerprint::{
     FingerprintSet, Hit, Hits, KeyFingerprint, KeyPart, Known, canonical_record, fingerprint,
     key_fingerprint,
 };
+pub use line_select::{End, LineSearch, Look};
 pub use outcome::{Match, Mode, Rewritten, Scan, Want};
 pub use profile::{Column, ColumnKind, Profile};
 pub use selector::{Key, Records, Selector};
@@ -101,10 +102,8 @@ pub fn scan(
     want: Want,
     found: &mut dyn FnMut(Match),
 ) -> Result<Scan, Error> {
-    match lines::Syntax::of(format) {
-        Some(syntax) => {
-            source.read(|reader| line_select::scan(reader, syntax, selector, want, found))
-        }
+    match LineSearch::new(selector, format) {
+        Some(search) => source.read(|reader| search.scan(reader, want, found)),
         None => parquet::scan(parquet_file(source, format)?, selector, want, found),
     }
 }
@@ -127,10 +126,8 @@ pub fn rewrite(
     (selector, mode, want): (&Selector, &Mode, Want),
     found: &mut dyn FnMut(Match),
 ) -> Result<Rewritten, Error> {
-    match lines::Syntax::of(format) {
-        Some(syntax) => source.read(|reader| {
-            line_select::rewrite(reader, out, syntax, (selector, mode, want), found)
-        }),
+    match LineSearch::new(selector, format) {
+        Some(search) => source.read(|reader| search.rewrite(reader, out, (mode, want), found)),
         None => parquet::rewrite(parquet_file(source, format)?, out, (selector, mode, want), found),
     }
 }

@@ -43,8 +43,9 @@ pub(super) struct Pieces<R, S> {
 const BLOCK: usize = 256 * 1024;
 
 impl<R: Read, S: Splitter> Pieces<R, S> {
-    /// The records of `source`; one of more than `longest` bytes comes in parts.
-    pub(super) fn new(source: R, splitter: S, longest: usize) -> Self {
+    /// The records of `source`; one of more than `longest` bytes comes in parts. `at_start` says that
+    /// the file begins where the source does.
+    pub(super) fn new(source: R, splitter: S, longest: usize, at_start: bool) -> Self {
         let buffer = vec![0; BLOCK];
         Self {
             source,
@@ -52,7 +53,7 @@ impl<R: Read, S: Splitter> Pieces<R, S> {
             buffer,
             start: 0,
             end: 0,
-            at_start: true,
+            at_start,
             at_end: false,
             in_long: false,
             longest,
@@ -197,7 +198,7 @@ mod tests {
     }
 
     fn pieces<S: Splitter>(data: &[u8], splitter: S, longest: usize) -> Vec<Vec<u8>> {
-        let mut pieces = Pieces::new(Slowly(data), splitter, longest);
+        let mut pieces = Pieces::new(Slowly(data), splitter, longest, true);
         let mut all = Vec::new();
         while let Some(piece) = pieces.next().unwrap() {
             match piece {
@@ -234,14 +235,14 @@ mod tests {
     #[test]
     fn memory_depends_on_the_longest_record_and_not_on_the_file() {
         let source = std::io::repeat(b'\n').take(20 * BLOCK as u64);
-        let mut pieces = Pieces::new(source, LineSplitter, usize::MAX);
+        let mut pieces = Pieces::new(source, LineSplitter, usize::MAX, true);
         let mut count = 0;
         while pieces.next().unwrap().is_some() {
             count += 1;
         }
         assert_eq!((count, pieces.buffer.len()), (20 * BLOCK, BLOCK));
         let mut pieces =
-            Pieces::new(std::io::repeat(b'x').take(9 * BLOCK as u64), LineSplitter, BLOCK);
+            Pieces::new(std::io::repeat(b'x').take(9 * BLOCK as u64), LineSplitter, BLOCK, true);
         while pieces.next().unwrap().is_some() {}
         assert!(pieces.buffer.len() <= 3 * BLOCK);
     }

@@ -1,10 +1,12 @@
 //! Canaries: 32-byte windows of what is erased, kept as salted hashes, and looked for wherever bytes
 //! may have been left.
 //!
-//! No byte of the content is kept. A rolling hash (polynomial modulo 2^64, its base from the salt)
-//! finds candidates in one pass over any stream, a salted BLAKE3 tells whether they are meant.
+//! No byte of the content is kept. A rolling hash of the last 32 bytes (each byte's number from a table
+//! made of the salt, the sum shifted by two bits with every byte) finds candidates in one pass over
+//! any stream, a salted BLAKE3 tells whether they are meant. Of the rolling hash, which is easily
+//! turned round, only 32 bits are kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::ChunkId;
 use crate::sign::commitment::Salt;
@@ -18,31 +20,45 @@ const PER_RECORD: usize = 64;
 const RECORD_STEP: usize = 8;
 /// A window with fewer different bytes says nothing: it may stand anywhere.
 const LEAST_DIFFERENT: usize = 8;
-const FILTER_BITS: u32 = 20;
+/// The rolling hash moves on by so many bits with every byte: after a window's length nothing of a
+/// byte is left in it.
+const SHIFT: u32 = u64::BITS / WINDOW as u32;
+/// The filter has so many bits at least, which stay in the nearest cache, and at most.
+const LEAST_BITS: u32 = 15;
+const MOST_BITS: u32 = 26;
 
 /// Windows, as hashes.
 #[derive(Clone)]
 pub(super) struct Canaries {
     salt: Salt,
-    base: u64,
-    /// The base to the power of a window's length.
-    leaving: u64,
-    windows: HashMap<u64, Vec<[u8; 32]>>,
+    /// A number for each byte.
+    table: Box<[u64; 256]>,
+    windows: HashMap<u32, Vec<[u8; 32]>>,
+    count: usize,
+    /// Which first bits of rolling hashes there are.
     filter: Vec<u64>,
+    bits: u32,
 }
 
-/// A window as it is kept: its rolling hash, and its salted hash.
-pub(super) type Window = (u64, [u8; 32]);
+/// A window as it is kept: the first bits of its rolling hash, and its salted hash.
+pub(super) type Window = (u32, [u8; 32]);
 
 impl Canaries {
     pub(super) fn new(salt: &Salt) -> Self {
-        let bytes = ChunkId::of(&[&salt.as_bytes()[..], b"rolling"].concat());
-        let mut first = [0; 8];
-        first.copy_from_slice(&bytes.as_bytes()[..8]);
-        let base = u64::from_le_bytes(first) | 1;
-        let leaving = (0..WINDOW).fold(1_u64, |power, _| power.wrapping_mul(base));
-        let filter = vec![0; 1 << (FILTER_BITS - 6)];
-        Self { salt: salt.clone(), base, leaving, windows: HashMap::new(), filter }
+        let number = |byte: usize| {
+            let name = [&salt.as_bytes()[..], b"rolling", &[byte as u8]].concat();
+            let mut first = [0; 8];
+            first.copy_from_slice(&ChunkId::of(&name).as_bytes()[..8]);
+            u64::from_le_bytes(first)
+        };
+        Self {
+            salt: salt.clone(),
+            table: Box::new(std::array::from_fn(number)),
+            windows: HashMap::new(),
+            count: 0,
+            filter: vec![0; 1 << (LEAST_BITS - 6)],
+            bits: LEAST_BITS,
+        }
     }
 
     pub(super) fn with(salt: &Salt, windows: &[Window]) -> Self {
@@ -52,12 +68,12 @@ impl Canaries {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.windows.values().map(Vec::len).sum()
+        self.count
     }
 
     /// Every window.
     pub(super) fn windows(&self) -> Vec<Window> {
-        let each = |(rolling, all): (&u64, &Vec<[u8; 32]>)| {
+        let each = |(rolling, all): (&u32, &Vec<[u8; 32]>)| {
             let rolling = *rolling;
             all.iter().map(move |hash| (rolling, *hash)).collect::<Vec<_>>()
         };
@@ -68,11 +84,24 @@ impl Canaries {
 
     fn add(&mut self, (rolling, hash): Window) {
         let known = self.windows.entry(rolling).or_default();
-        if !known.contains(&hash) {
-            known.push(hash);
-            let (word, bit) = place(rolling);
-            self.filter[word] |= bit;
+        if known.contains(&hash) {
+            return;
         }
+        known.push(hash);
+        self.count += 1;
+        // So that few places of other content pass the filter.
+        if self.count > 1 << (self.bits - 9) && self.bits < MOST_BITS {
+            self.bits = (self.bits + 2).min(MOST_BITS);
+            self.filter = vec![0; 1 << (self.bits - 6)];
+            let all: Vec<u32> = self.windows.keys().copied().collect();
+            all.into_iter().for_each(|rolling| self.pass(rolling));
+        }
+        self.pass(rolling);
+    }
+
+    fn pass(&mut self, rolling: u32) {
+        let place = rolling >> (u32::BITS - self.bits);
+        self.filter[(place >> 6) as usize] |= 1 << (place & 63);
     }
 
     /// Takes windows of a chunk; whether there were any.
@@ -88,8 +117,7 @@ impl Canaries {
             let fits = |at: &usize| says_something(&chunk[*at..*at + WINDOW]);
             let Some(at) = (near..=last).take(4096).find(fits) else { continue };
             let window = &chunk[at..at + WINDOW];
-            let rolling = window.iter().fold(0, |hash, byte| self.roll(hash, *byte));
-            self.add((rolling, self.hash(window)));
+            self.add((self.rolling(window), self.hash(window)));
             found = true;
         }
         found
@@ -102,8 +130,7 @@ impl Canaries {
         let last = record.len().saturating_sub(WINDOW);
         for window in record.windows(WINDOW).step_by((last / PER_RECORD).max(RECORD_STEP)) {
             if says_something(window) {
-                let rolling = window.iter().fold(0, |hash, byte| self.roll(hash, *byte));
-                self.add((rolling, self.hash(window)));
+                self.add((self.rolling(window), self.hash(window)));
                 found = true;
             }
         }
@@ -111,7 +138,11 @@ impl Canaries {
     }
 
     fn roll(&self, hash: u64, byte: u8) -> u64 {
-        hash.wrapping_mul(self.base).wrapping_add(u64::from(byte) + 1)
+        (hash << SHIFT).wrapping_add(self.table[usize::from(byte)])
+    }
+
+    fn rolling(&self, window: &[u8]) -> u32 {
+        first_bits(window.iter().fold(0, |hash, byte| self.roll(hash, *byte)))
     }
 
     fn hash(&self, window: &[u8]) -> [u8; 32] {
@@ -120,44 +151,48 @@ impl Canaries {
 
     /// The windows that stand in `bytes`, each once.
     pub(super) fn find(&self, bytes: &[u8]) -> Vec<Window> {
-        let mut found = Vec::new();
-        if self.windows.is_empty() || bytes.len() < WINDOW {
-            return found;
+        let mut found = HashSet::new();
+        if self.count == 0 || bytes.len() < WINDOW {
+            return Vec::new();
         }
         let mut hash = bytes[..WINDOW - 1].iter().fold(0, |hash, byte| self.roll(hash, *byte));
-        for end in WINDOW..=bytes.len() {
-            hash = self.roll(hash, bytes[end - 1]);
-            if end > WINDOW {
-                let left = u64::from(bytes[end - WINDOW - 1]) + 1;
-                hash = hash.wrapping_sub(left.wrapping_mul(self.leaving));
-            }
-            let (word, bit) = place(hash);
-            if self.filter[word] & bit == 0 {
-                continue;
-            }
-            let Some(known) = self.windows.get(&hash) else { continue };
-            let full = self.hash(&bytes[end - WINDOW..end]);
-            if known.contains(&full) && !found.contains(&(hash, full)) {
-                found.push((hash, full));
+        let down = u64::BITS - self.bits;
+        for (start, byte) in bytes[WINDOW - 1..].iter().enumerate() {
+            hash = self.roll(hash, *byte);
+            let place = hash >> down;
+            if self.filter[(place >> 6) as usize] >> (place & 63) & 1 != 0 {
+                found.extend(self.meant(first_bits(hash), &bytes[start..start + WINDOW]));
             }
         }
+        let mut found: Vec<Window> = found.into_iter().collect();
+        found.sort_unstable();
         found
+    }
+
+    /// A window that has passed the filter, if it is one of those that are looked for.
+    #[cold]
+    fn meant(&self, rolling: u32, window: &[u8]) -> Option<Window> {
+        let known = self.windows.get(&rolling)?;
+        let full = self.hash(window);
+        known.contains(&full).then_some((rolling, full))
     }
 
     /// Forgets windows.
     pub(super) fn remove(&mut self, windows: &[Window]) {
         for (rolling, hash) in windows {
-            if let Some(known) = self.windows.get_mut(rolling) {
-                known.retain(|other| other != hash);
+            let Some(known) = self.windows.get_mut(rolling) else { continue };
+            let before = known.len();
+            known.retain(|other| other != hash);
+            self.count -= before - known.len();
+            if known.is_empty() {
+                self.windows.remove(rolling);
             }
         }
-        self.windows.retain(|_, known| !known.is_empty());
     }
 }
 
-fn place(hash: u64) -> (usize, u64) {
-    let bits = (hash >> (64 - FILTER_BITS)) as usize;
-    (bits >> 6, 1 << (bits & 63))
+fn first_bits(rolling: u64) -> u32 {
+    (rolling >> 32) as u32
 }
 
 fn says_something(window: &[u8]) -> bool {

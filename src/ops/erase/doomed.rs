@@ -81,13 +81,10 @@ impl Doomed {
         };
         let overlay = repository.overlay().with(selected.files.iter().map(gone));
         let needed = needed(repository, scope, &overlay)?;
-        for key in selected.rests.values().flat_map(|rest| &rest.chunks) {
-            needed.add(key);
-        }
         let (mut keys, mut shared) = (HashSet::new(), HashSet::new());
         for file in selected.files.values() {
             for key in objects_of(repository, file)? {
-                match needed.contains(&key) {
+                match needed.contains(&key) || selected.kept.contains(&key) {
                     true => shared.insert(key),
                     false => keys.insert(key),
                 };

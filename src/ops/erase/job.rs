@@ -16,7 +16,7 @@ use crate::ops::{Error, Result};
 use crate::repo::Repository;
 use crate::sign::commitment::Salt;
 
-const SCHEMA: &str = "stem.erase-job/1";
+const SCHEMA: &str = "stem.erase-job/2";
 
 /// A part of a run, and when it began and ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Job {
             ids
         };
         let windows = canaries.windows();
-        let show = |(rolling, hash): &Window| (format!("{rolling:016x}"), hex(hash));
+        let show = |(rolling, hash): &Window| (format!("{rolling:08x}"), hex(hash));
         Self {
             schema: SCHEMA.into(),
             plan: plan.to_owned(),
@@ -111,7 +111,7 @@ impl Job {
 
     pub(super) fn canaries(&self) -> Canaries {
         let read = |(rolling, hash): &(String, String)| {
-            Some((u64::from_str_radix(rolling, 16).ok()?, bytes(hash)?))
+            Some((u32::from_str_radix(rolling, 16).ok()?, bytes(hash)?))
         };
         let windows: Vec<Window> = self.windows.iter().filter_map(read).collect();
         Canaries::with(&self.salt(), &windows)
@@ -128,8 +128,14 @@ impl Job {
 
 /// Reads what a run has kept, strictly.
 pub(super) fn parse(bytes: &[u8]) -> Result<Job> {
-    canonical::decode("secret of a plan", bytes)
-        .map_err(|error| Error::BadPlan(super::chain(&error)))
+    let job: Job = canonical::decode("secret of a plan", bytes)
+        .map_err(|error| Error::BadPlan(super::chain(&error)))?;
+    if job.schema != SCHEMA {
+        // Windows of another form would not be found anywhere.
+        let schema = job.schema.escape_debug();
+        return Err(Error::BadPlan(format!("what its run has kept is a `{schema}`")));
+    }
+    Ok(job)
 }
 
 fn hex(id: &[u8; 32]) -> String {

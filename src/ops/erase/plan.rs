@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::doomed::Doomed;
+use super::hunt::Hunt;
 use super::records::{self, Asked, Search};
 use super::select::{Scope, Selected, select};
 use super::view::PlanView;
@@ -261,6 +262,10 @@ pub struct Plan {
     pub request: Option<String>,
     /// What was selected.
     pub selector: Selector,
+    /// Which files were looked at for records, and how: as long as a hash of that is the same, what
+    /// was found holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<String>,
     /// What that means.
     pub found: Findings,
     /// The packs that it concerns now; upkeep may change that without changing the plan's meaning.
@@ -356,11 +361,12 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let asked = options.records.as_ref().map(Search::of).transpose()?;
     let mut selector = options.selector.clone();
     selector.records = asked.as_ref().map(|(_, rule, _)| rule.clone());
-    let search = asked.as_ref().map(|(search, _, _)| search);
-    let selected = select(repository, &scope, &selector, search)?;
+    let hunt = asked.as_ref().map(|(search, _, _)| Hunt::new(repository, search));
+    let selected = select(repository, &scope, &selector, hunt.as_ref())?;
     refuse_everything(repository, options, &selected)?;
     let doomed = Doomed::of(repository, &scope, &selected)?;
     let packs = doomed.pack_counts();
+    let searched = selected.searched.clone();
     let found = findings(repository, selected, &doomed)?;
     let head = repository.catalogue.journal(scope.journal, scope.journal, 1)?;
     let hash = head.first().map(|entry| entry.hash.clone()).unwrap_or_default();
@@ -376,6 +382,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         basis: options.basis.clone(),
         request: options.request.clone(),
         selector,
+        searched,
         found,
         packs,
         residue: super::residue::planned(),

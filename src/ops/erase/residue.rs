@@ -179,8 +179,7 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
             let target = plan.found.targets.iter().find(|target| target.file == id);
             if let Some((by, size)) = target.and_then(|one| Some((one.by?, one.by_size?))) {
                 let file = FileRef { mode: Mode::File, size, file: by };
-                let bytes = Content::new(repository)?.whole(&file)?;
-                replace(&path, &bytes, meta.permissions().mode()).map_err(at)?;
+                replace(repository, &path, &file, meta.permissions().mode())?;
             }
         }
     }
@@ -188,9 +187,13 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
 }
 
 /// Writes a file where none is.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn replace(repository: &Repository, path: &Path, file: &FileRef, mode: u32) -> Result<()> {
+    let at = |source| repo::Error::Io { path: path.into(), source };
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
+    let mut out = options.write(true).create_new(true).mode(mode).open(path).map_err(at)?;
+    Content::new(repository)?
+        .range(file, 0, file.size, &mut |piece| out.write_all(piece).map_err(at))?;
+    Ok(())
 }
 
 /// The id of a file's content, read piece by piece.

@@ -11,6 +11,7 @@ use super::approve::approvals;
 use super::canary::Canaries;
 use super::certificate::{self, Certified};
 use super::doomed::{AffectedPack, Doomed, needed};
+use super::hunt::Hunt;
 use super::job::Job;
 use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
 use super::records::{self, Search};
@@ -22,7 +23,7 @@ use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::model::{FileId, PackName, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
-use crate::repo::{self, Repository, Transaction, free_space, pack_record, parallel};
+use crate::repo::{self, Repository, Transaction, free_space, pack_record};
 use crate::sign::commitment::Salt;
 use crate::store::PackInfo;
 
@@ -208,21 +209,22 @@ impl Runner<'_> {
         let start = self.repository.now();
         let rule = self.plan.selector.records.as_ref();
         let search = rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
+        let hunt = search.as_ref().map(|one| Hunt::of_plan(self.repository, one, self.plan));
         let mut stored = false;
         for _ in 0..TRIES {
             let scope = Scope::of(self.repository)?;
             let epoch = self.repository.catalogue.root()?.epoch;
-            let selected = select(self.repository, &scope, &self.plan.selector, search.as_ref())?;
+            let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
             let doomed = Doomed::of(self.repository, &scope, &selected)?;
             self.compare(&findings(self.repository, selected.clone(), &doomed)?)?;
             self.gates()?;
             self.room(&doomed)?;
-            if let Some(search) = search.as_ref().filter(|_| !stored) {
-                self.store(search, &selected)?;
+            if let Some(hunt) = hunt.as_ref().filter(|_| !stored) {
+                self.store(hunt, &selected)?;
                 stored = true;
                 continue;
             }
-            let mut job = self.prepare(&doomed, search.as_ref().map(|one| (one, &selected)))?;
+            let mut job = self.prepare(&doomed, hunt.as_ref().map(|one| (one, &selected)))?;
             job.note("freeze", start, self.repository.now());
             job.save(self.repository)?;
             match self.mark(&scope, epoch, &doomed) {
@@ -238,10 +240,10 @@ impl Runner<'_> {
     }
 
     /// Stores what files become without records, before anything says that they are it.
-    fn store(&self, search: &Search, selected: &Selected) -> Result<()> {
+    fn store(&self, hunt: &Hunt<'_>, selected: &Selected) -> Result<()> {
         let subject = &self.id[..16];
         self.repository.transact("erase-copies", subject, None, |session| {
-            search.store(session, selected)?;
+            hunt.store(session, selected)?;
             Ok((Transaction::default(), ()))
         })?;
         Ok(())
@@ -295,13 +297,13 @@ impl Runner<'_> {
         if free < needed { Err(Error::NoSpace { needed, free }) } else { Ok(()) }
     }
 
-    /// Takes windows of what goes, without those that stand in what stays.
-    fn prepare(&self, doomed: &Doomed, records: Option<(&Search, &Selected)>) -> Result<Job> {
+    /// Takes windows of what goes.
+    fn prepare(&self, doomed: &Doomed, records: Option<(&Hunt<'_>, &Selected)>) -> Result<Job> {
         let salt = Salt::random()?;
         let mut canaries = Canaries::new(&salt);
         let mut unwatched = 0;
-        if let Some((search, selected)) = records {
-            let (prints, few) = search.watch(self.repository, selected, &salt, &mut canaries)?;
+        if let Some((hunt, selected)) = records {
+            let (prints, few) = hunt.watch(selected, &salt, &mut canaries)?;
             unwatched = few;
             // Before the files are withdrawn: from then on the records are refused.
             self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
@@ -312,30 +314,6 @@ impl Runner<'_> {
             reader.read(key, None, &mut bytes)?;
             unwatched += u64::from(!canaries.sample(&bytes));
         }
-        let common = std::sync::Mutex::new(HashSet::new());
-        let packs = self.repository.store.packs();
-        parallel::each(
-            self.repository.threads(),
-            &packs,
-            || Ok(()),
-            |(), pack| {
-                let mut scan = self.repository.store.scan(pack.name)?;
-                while let Some(frame) = scan.next_frame()? {
-                    let stays =
-                        frame.id.is_none_or(|id| !doomed.keys.contains(&Key::new(frame.kind, id)));
-                    if stays && frame.kind == Kind::Chunk {
-                        let found = canaries.find(frame.bytes);
-                        common
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .extend(found);
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        let common = common.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        canaries.remove(&common.into_iter().collect::<Vec<_>>());
         let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
         job.unwatched = unwatched;
         Ok(job)

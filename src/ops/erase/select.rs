@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::hunt::Hunt;
 use super::plan::{NamedRef, Selector, StagedIn, Target, TouchedVersion};
-use super::records::{Candidate, Rest, Search};
+use super::records::{Candidate, Rest};
 use crate::catalogue::VersionRow;
 use crate::format::frame::Key;
 use crate::format::manifest::{Node, NodeSource};
@@ -14,7 +15,7 @@ use crate::model::{
     DatasetName, FileId, FileRef, ManifestId, Mode, RefKind, RepoPath, Time, VersionId,
 };
 use crate::ops::{Error, Result};
-use crate::repo::{self, Nodes, Overlay, Repository};
+use crate::repo::{self, Marks, Nodes, Overlay, Repository};
 
 /// So many paths are named for each file.
 pub(super) const MOST_PATHS: usize = 20;
@@ -47,6 +48,10 @@ pub(super) struct Selected {
     pub(super) unproven: Vec<String>,
     /// Tables without a column that a key names.
     pub(super) absent_keys: Vec<String>,
+    /// Which files were looked at for records, as one hash.
+    pub(super) searched: Option<String>,
+    /// The chunks of what the files become.
+    pub(super) kept: Arc<Marks>,
 }
 
 impl Scope {
@@ -56,11 +61,12 @@ impl Scope {
         let rows = repository.catalogue.all_versions()?;
         // After the names: the packs of everything that they need are known by now.
         repository.refresh()?;
-        let mut listings: HashSet<ManifestId> = retained.listings;
-        // Versions that nothing names any more can still be read by their ids.
-        listings.extend(rows.iter().map(|row| row.manifest));
-        let hoped_for = retained.hoped_for.difference(&listings).copied().collect();
-        let listings = listings.into_iter().collect();
+        // One state after the other, so that neighbours share the most; and those of versions that
+        // nothing names any more, which can still be read by their ids.
+        let mut known = HashSet::new();
+        let all = rows.iter().map(|row| row.manifest).chain(retained.listings);
+        let listings: Vec<ManifestId> = all.filter(|id| known.insert(*id)).collect();
+        let hoped_for = retained.hoped_for.difference(&known).copied().collect();
         Ok(Self { journal: retained.journal, rows, listings, hoped_for })
     }
 
@@ -91,7 +97,7 @@ pub(super) fn select(
     repository: &Repository,
     scope: &Scope,
     selector: &Selector,
-    search: Option<&Search>,
+    hunt: Option<&Hunt<'_>>,
 ) -> Result<Selected> {
     let mut selected = Selected::default();
     if !selector.paths.is_empty() {
@@ -100,8 +106,8 @@ pub(super) fn select(
     by_ids(repository, scope, &selector.files, &mut selected.files)?;
     let empty = FileId::of(b"");
     selected.files.remove(&empty);
-    if let Some(search) = search {
-        with_records(repository, scope, selector, search, &mut selected)?;
+    if let Some(hunt) = hunt {
+        with_records(repository, scope, selector, hunt, &mut selected)?;
         if selected.files.is_empty() && !selected.unproven.is_empty() {
             return Err(Error::Unproven(selected.unproven));
         }
@@ -164,7 +170,7 @@ fn with_records(
     repository: &Repository,
     scope: &Scope,
     selector: &Selector,
-    search: &Search,
+    hunt: &Hunt<'_>,
     selected: &mut Selected,
 ) -> Result<()> {
     let all = selector.paths.is_empty() && selector.files.is_empty();
@@ -183,7 +189,8 @@ fn with_records(
                 if file.size == 0 || !(all || chosen.contains_key(&file.file)) {
                     return;
                 }
-                let new = || Candidate { file, path: path.to_vec(), must_be_there };
+                let met = candidates.len();
+                let new = || Candidate { file, path: path.to_vec(), must_be_there, met };
                 let known = candidates.entry(file.file).or_insert_with(new);
                 // The first path of all, whichever listing comes first.
                 if path < &known.path[..] {
@@ -192,7 +199,7 @@ fn with_records(
             })?;
         }
     }
-    search.files(repository, &candidates, selected)
+    hunt.files(&candidates, selected)
 }
 
 /// Gives every entry below `id` to `visit`, each node once. What cannot be read of listings that

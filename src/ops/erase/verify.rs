@@ -2,32 +2,39 @@
 //!
 //! Here: a walk over every file of a store and its worktrees that knows no index, no cache and no
 //! catalogue: it reads packs by the format alone, decodes and hashes every frame, and probes every
-//! other byte for windows of what was erased.
+//! other byte for windows of what was erased. Metadata comes first: it tells which chunks must be
+//! there, so that what stands in these is no finding.
 //! Not here: anything that `store` or `repo` would find for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::canary::{Canaries, WINDOW, Window};
-use super::residue::{files_of, hash, kind_of};
+use super::frames::{Bytes, Eyes, Needed, Seen, Sighting};
+use super::residue::{files_of, kind_of};
+use crate::format::frame::Key;
 use crate::format::frame::codec::Decoder;
-use crate::format::frame::{self, Codec, Key, is_sealed_recipe};
 use crate::format::kind::Kind;
 use crate::format::manifest::Node;
-use crate::format::pack::{self, TRAILER_LEN, Trailer};
+use crate::format::pack::PackKind;
 use crate::format::recipe::{Items, decode_part, decode_recipe};
-use crate::format::table::{ENTRY_LEN, entries};
 use crate::format::version;
-use crate::model::{ChunkId, FileId, FileRef, ManifestId, Presence, VersionId};
+use crate::model::{FileId, FileRef, ManifestId, Presence, VersionId};
 use crate::ops::Result;
-use crate::repo;
+use crate::repo::{self, parallel};
 
 /// So much of a stream is looked at at once.
 const PIECE: usize = 1 << 20;
 /// So many places are named.
 const MOST_NAMED: usize = 50;
+/// So many packs are open at once, each with a buffer.
+const MOST_OPEN: usize = 16;
+/// So many files are taken at a time.
+const BATCH: usize = 64;
 
 /// What is looked for.
 pub(super) struct Sought {
@@ -77,23 +84,16 @@ pub(super) struct Evidence {
 /// A sound object in a pack: where it lies.
 struct Place {
     pack: usize,
-    frame: usize,
-}
-
-/// Something of it in a pack; no finding if a file that stays needs that object too.
-struct Sighting {
-    key: Key,
-    text: String,
-    windows: Vec<Window>,
+    frame: u64,
 }
 
 /// What one walk has seen.
 struct Walk<'a> {
     sought: &'a Sought,
     sightings: Vec<Sighting>,
-    sighted: HashSet<Key>,
-    /// Of what is sought: the objects that files that stay need.
+    /// Of what is sought: the records that files that stay need.
     needed: HashSet<Key>,
+    chunks: Needed,
     /// Windows that are looked for outside of packs.
     canaries: Canaries,
     evidence: Evidence,
@@ -102,38 +102,49 @@ struct Walk<'a> {
     in_metadata: HashSet<Window>,
 }
 
+/// A file of the store, its name there, and what kind it is of.
+struct Listed {
+    kind: &'static str,
+    path: PathBuf,
+    name: String,
+}
+
 impl Witness {
     /// Looks everywhere.
     pub(super) fn look(&self, sought: &Sought) -> Result<Evidence> {
         let mut walk = Walk {
             sought,
             sightings: Vec::new(),
-            sighted: HashSet::new(),
             needed: HashSet::new(),
+            chunks: Needed::new(),
             canaries: sought.canaries.clone(),
             evidence: Evidence { windows: sought.canaries.len() as u64, ..Evidence::default() },
             packs: Vec::new(),
             objects: HashMap::new(),
             in_metadata: HashSet::new(),
         };
-        let files = everything_below(&self.store)?;
-        let mut others = Vec::new();
-        for path in &files {
-            let name = path.strip_prefix(&self.store).unwrap_or(path).to_string_lossy();
+        let (mut packs, mut others) = (Vec::new(), Vec::new());
+        for path in everything_below(&self.store)? {
+            let name =
+                path.strip_prefix(&self.store).unwrap_or(&path).to_string_lossy().into_owned();
             let kind = kind_of(&name);
             walk.evidence.kinds.entry(kind).or_default().1 += 1;
             let is_pack = matches!(kind, "packs" | "temporary files");
-            // A pack that can be read whole has no byte outside of frames and its table.
-            if !is_pack || !walk.pack(kind, path, &name)? {
-                others.push((kind, path));
-            }
+            let file = Listed { kind, path, name };
+            if is_pack { packs.push(file) } else { others.push(file) }
         }
+        let (metadata, data): (Vec<_>, Vec<_>) = packs.into_iter().partition(is_metadata);
+        others.extend(walk.read_packs(metadata, false)?);
         self.retained(&mut walk)?;
+        others.extend(walk.read_packs(data, true)?);
+        for id in walk.chunks.lost() {
+            walk.lost(&Key::new(Kind::Chunk, id));
+        }
         walk.judge();
-        for (kind, path) in others {
-            walk.stream(kind, path)?;
+        for Listed { kind, path, .. } in others {
+            walk.stream(kind, &path)?;
             if matches!(kind, "catalogue" | "old catalogues") {
-                walk.facts(path)?;
+                walk.facts(&path)?;
             }
         }
         for top in &self.worktrees {
@@ -154,48 +165,73 @@ impl Witness {
 
     /// Everything that the versions list must be there, but for what is gone by design.
     fn retained(&self, walk: &mut Walk<'_>) -> Result<()> {
-        let mut reader = Reader::new()?;
-        let (mut seen, mut files) = (HashSet::new(), HashSet::new());
+        let mut reader = Reader::new(&walk.packs)?;
+        let (mut seen, mut files) = (HashSet::new(), HashMap::new());
+        let (mut needed, mut versions) = (Vec::new(), 0);
         for id in &self.versions {
-            let Some(bytes) = walk.read(&mut reader, &Key::version(id))? else {
-                walk.lost(&Key::version(id));
+            let bytes = reader.object(walk.objects.get(&Key::version(id)))?;
+            let Some(found) = bytes.and_then(|bytes| version::decode(&bytes).ok()) else {
+                needed.push((Key::version(id), false));
                 continue;
             };
-            let Ok(found) = version::decode(&bytes) else {
-                walk.lost(&Key::version(id));
-                continue;
-            };
-            walk.evidence.versions += 1;
-            self.listing(walk, &mut reader, found.manifest, &mut seen, &mut files)?;
+            versions += 1;
+            self.listing(walk, &mut reader, found.manifest, &mut seen, &mut files, &mut needed)?;
         }
         for listing in &self.listings {
-            self.listing(walk, &mut reader, *listing, &mut seen, &mut files)?;
+            self.listing(walk, &mut reader, *listing, &mut seen, &mut files, &mut needed)?;
         }
-        walk.evidence.retained_files = files.len() as u64;
+        let retained_files = files.len() as u64;
+        let files: Vec<FileRef> = files.into_values().collect();
+        let all = Mutex::new(needed);
+        let reader = || Reader::new(&walk.packs);
+        let batches: Vec<_> = files.chunks(BATCH).collect();
+        parallel::each(threads(), &batches, reader, |reader, batch| {
+            let mut mine = Vec::new();
+            batch.iter().try_for_each(|file| content(walk, reader, file, &mut mine))?;
+            all.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
+            Ok(())
+        })?;
+        let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.sort_unstable();
+        walk.evidence.versions += versions;
+        walk.evidence.retained_files += retained_files;
+        for (key, is_there) in all {
+            match is_there {
+                true => drop(walk.needed.insert(key)),
+                false => walk.lost(&key),
+            }
+        }
+        for key in walk.objects.keys().filter(|key| key.kind == Kind::Chunk) {
+            walk.chunks.meet(&key.id);
+        }
         Ok(())
     }
 
+    /// Adds the files of a listing, as they are given out.
     fn listing(
         &self,
-        walk: &mut Walk<'_>,
-        reader: &mut Reader,
+        walk: &Walk<'_>,
+        reader: &mut Reader<'_>,
         root: ManifestId,
         seen: &mut HashSet<ManifestId>,
-        files: &mut HashSet<FileId>,
+        files: &mut HashMap<FileId, FileRef>,
+        needed: &mut Vec<(Key, bool)>,
     ) -> Result<()> {
         let mut open = vec![root];
         while let Some(id) = open.pop() {
             if id == crate::format::manifest::empty().0 || !seen.insert(id) {
                 continue;
             }
-            let bytes = walk.read(reader, &Key::node(&id))?;
+            let bytes = reader.object(walk.objects.get(&Key::node(&id)))?;
             let Some(node) = bytes.and_then(|bytes| Node::decode(bytes).ok()) else {
-                walk.lost(&Key::node(&id));
+                needed.push((Key::node(&id), false));
                 continue;
             };
             let mut entries = node.entries();
             while let Some(entry) = entries.next_entry() {
-                self.content(walk, reader, entry.file, files)?;
+                if let Some(file) = self.given(entry.file).filter(|file| file.size > 0) {
+                    files.insert(file.file, file);
+                }
             }
             let mut children = node.children();
             while let Some(child) = children.next_child() {
@@ -205,56 +241,68 @@ impl Witness {
         Ok(())
     }
 
-    /// Every chunk of a file was decoded and hashed on the walk; here it must be among them.
-    fn content(
-        &self,
-        walk: &mut Walk<'_>,
-        reader: &mut Reader,
-        file: FileRef,
-        files: &mut HashSet<FileId>,
-    ) -> Result<()> {
+    /// What is given out for a file; nothing if that is by design.
+    fn given(&self, file: FileRef) -> Option<FileRef> {
         let mut file = file;
         for _ in 0..64 {
             match self.gone.get(&file.file) {
                 Some(Presence::Replaced { by, by_size, .. }) => {
                     file = FileRef { file: *by, size: *by_size, ..file };
                 }
-                Some(_) => return Ok(()),
+                Some(_) => return None,
                 None => break,
             }
         }
-        if file.size == 0 || !files.insert(file.file) {
-            return Ok(());
-        }
-        let Some(bytes) = walk.read(reader, &Key::recipe(&file.file))? else {
-            let chunk = Key::new(Kind::Chunk, *file.file.as_bytes());
-            walk.must_have(&chunk);
-            return Ok(());
-        };
-        let Ok(recipe) = decode_recipe(&bytes) else {
-            walk.lost(&Key::recipe(&file.file));
-            return Ok(());
-        };
-        match recipe.items {
-            Items::Chunks(chunks) => {
-                chunks.iter().for_each(|chunk| walk.must_have(&Key::chunk(&chunk.id)));
-            }
-            Items::Parts(parts) => {
-                for part in parts {
-                    let key = Key::recipe_part(part.id);
-                    walk.must_have(&key);
-                    let bytes = walk.read(reader, &key)?;
-                    match bytes.and_then(|bytes| decode_part(&bytes).ok()) {
-                        Some(chunks) => {
-                            chunks.iter().for_each(|one| walk.must_have(&Key::chunk(&one.id)));
-                        }
-                        None => walk.lost(&key),
-                    }
-                }
-            }
-        }
-        Ok(())
+        Some(file)
     }
+}
+
+/// A record that is needed, and whether it can be read.
+fn content(
+    walk: &Walk<'_>,
+    reader: &mut Reader<'_>,
+    file: &FileRef,
+    needed: &mut Vec<(Key, bool)>,
+) -> repo::Result<()> {
+    let key = Key::recipe(&file.file);
+    let mut note = |key: Key, is_there: bool| {
+        if !is_there || walk.sought.keys.contains(&key) {
+            needed.push((key, is_there));
+        }
+    };
+    let Some(bytes) = reader.object(walk.objects.get(&key))? else {
+        walk.chunks.add(file.file.as_bytes());
+        return Ok(());
+    };
+    let recipe = decode_recipe(&bytes);
+    note(key, recipe.is_ok());
+    match recipe.map(|recipe| recipe.items) {
+        Ok(Items::Chunks(chunks)) => {
+            chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
+        }
+        Ok(Items::Parts(parts)) => {
+            for part in parts {
+                let key = Key::recipe_part(part.id);
+                let bytes = reader.object(walk.objects.get(&key))?;
+                let chunks = bytes.and_then(|bytes| decode_part(&bytes).ok());
+                note(key, chunks.is_some());
+                let chunks = chunks.unwrap_or_default();
+                chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
+            }
+        }
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Whether it is a pack of metadata by what it says itself.
+fn is_metadata(file: &Listed) -> bool {
+    let kind = Bytes::open(&file.path).and_then(|mut bytes| bytes.kind());
+    file.kind == "packs" && matches!(kind, Ok(Some(PackKind::Meta)))
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Walk<'_> {
@@ -275,38 +323,88 @@ impl Walk<'_> {
         self.found("retained versions", format!("{key} is needed and cannot be read"));
     }
 
-    fn sight(&mut self, key: Key, text: String, windows: Vec<Window>) {
-        self.sighted.insert(key);
-        self.sightings.push(Sighting { key, text, windows });
-    }
-
     /// Decides on what was seen in packs, now that it is known what stays.
     fn judge(&mut self) {
-        for Sighting { key, text, windows } in std::mem::take(&mut self.sightings) {
-            if self.needed.contains(&key) {
-                self.canaries.remove(&windows);
-            } else {
+        for Sighting { key, text } in std::mem::take(&mut self.sightings) {
+            let stays = match key.kind {
+                Kind::Chunk => self.chunks.contains(&key.id),
+                _ => self.needed.contains(&key),
+            };
+            if !stays {
                 self.found("packs", text);
             }
         }
     }
 
-    fn must_have(&mut self, key: &Key) {
-        if self.sighted.contains(key) {
-            self.needed.insert(*key);
+    /// Reads packs on all threads; those of which not all was read, which have to be looked through
+    /// otherwise.
+    fn read_packs(&mut self, files: Vec<Listed>, decide: bool) -> Result<Vec<Listed>> {
+        let files: Vec<(usize, Listed)> = files.into_iter().enumerate().collect();
+        let all = Mutex::new(Vec::new());
+        let needed = decide.then_some(&self.chunks);
+        let eyes = || {
+            let at = |source| repo::Error::Io { path: "zstd".into(), source };
+            let decoder = Decoder::new().map_err(at)?;
+            Ok(Eyes { keys: &self.sought.keys, canaries: self.canaries.clone(), decoder })
+        };
+        parallel::each(threads(), &files, eyes, |eyes, (number, file)| {
+            let seen = eyes.pack(&file.path, &file.name, file.kind == "packs", needed);
+            let at = |source| repo::Error::Io { path: file.path.clone(), source };
+            let seen = (*number, seen.map_err(at)?);
+            all.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+            Ok(())
+        })?;
+        let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.sort_unstable_by_key(|(number, _)| *number);
+        let mut others = Vec::new();
+        for ((_, file), (_, seen)) in files.into_iter().zip(all) {
+            let whole = seen.whole;
+            self.take(&file, seen);
+            if !whole {
+                others.push(file);
+            }
         }
-        if !self.objects.contains_key(key) {
-            self.lost(key);
+        Ok(others)
+    }
+
+    fn take(&mut self, file: &Listed, seen: Seen) {
+        self.evidence.frames += seen.frames;
+        self.evidence.bytes += if seen.whole { seen.bytes } else { 0 };
+        self.in_metadata.extend(seen.in_metadata);
+        self.canaries.remove(&seen.common.into_iter().collect::<Vec<_>>());
+        self.sightings.extend(seen.sightings);
+        seen.problems.into_iter().for_each(|problem| self.found(file.kind, problem));
+        let pack = self.packs.len();
+        for (key, frame) in seen.objects {
+            self.objects.entry(key).or_insert(Place { pack, frame });
         }
+        self.packs.push(file.path.clone());
     }
 
     /// Looks for windows in all bytes of a file or device; how many bytes there were.
     fn stream(&mut self, kind: &'static str, path: &Path) -> Result<u64> {
-        match self.windows(kind, path) {
+        match probe(path, &self.canaries, false) {
             // Gone since the directory was listed: a session has ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(source) => Err(repo::Error::Io { path: path.to_path_buf(), source }.into()),
-            Ok(bytes) => Ok(bytes),
+            Ok(probed) => {
+                self.probed(kind, path, &probed);
+                Ok(probed.bytes)
+            }
+        }
+    }
+
+    fn probed(&mut self, kind: &'static str, path: &Path, probed: &Probed) {
+        self.evidence.bytes += probed.bytes;
+        let count = probed.windows.len();
+        if count > 0 {
+            let text = format!("{count} windows of it stand in {}", path.display());
+            match kind {
+                "worktrees" => self.report(text),
+                // Free blocks: nothing that the store could still remove.
+                "device" => self.evidence.device_hits += count as u64,
+                _ => self.found(kind, text),
+            }
         }
     }
 
@@ -326,122 +424,34 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn windows(&mut self, kind: &'static str, path: &Path) -> io::Result<u64> {
-        let mut file = File::open(path)?;
-        let (mut buffer, mut kept, mut total) = (vec![0; PIECE + WINDOW], 0, 0);
-        loop {
-            let read = file.read(&mut buffer[kept..])?;
-            if read == 0 {
-                break;
-            }
-            total += read as u64;
-            let end = kept + read;
-            let windows = self.canaries.find(&buffer[..end]);
-            if !windows.is_empty() {
-                let text = format!("{} windows of it stand in {}", windows.len(), path.display());
-                match kind {
-                    "worktrees" => self.report(text),
-                    // Free blocks: nothing that the store could still remove.
-                    "device" => self.evidence.device_hits += windows.len() as u64,
-                    _ => self.found(kind, text),
-                }
-            }
-            // A window may lie across two reads.
-            kept = end.min(WINDOW - 1);
-            buffer.copy_within(end - kept..end, 0);
-        }
-        self.evidence.bytes += total;
-        Ok(total)
-    }
-
-    /// Reads a pack, or what was to become one, by the format alone; whether all of it was read.
-    fn pack(&mut self, kind: &'static str, path: &Path, name: &str) -> Result<bool> {
-        let at = |source| repo::Error::Io { path: path.to_path_buf(), source };
-        let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            bytes => bytes.map_err(at)?,
-        };
-        let whole = kind == "packs";
-        let (end, listed) = match extent(&bytes) {
-            Some(extent) => extent,
-            None if whole => {
-                self.found(
-                    kind,
-                    format!("{name} is no whole pack, so it cannot be looked through"),
-                );
-                (bytes.len(), Vec::new())
-            }
-            None => (bytes.len(), Vec::new()),
-        };
-        let number = self.packs.len();
-        self.packs.push(path.to_path_buf());
-        for key in listed.iter().map(|(key, _)| key) {
-            if self.sought.keys.contains(key) {
-                let (key, text) = (*key, format!("the table of {name} lists {key}"));
-                self.sight(key, text, Vec::new());
-            }
-        }
-        let recipes: HashMap<usize, Key> = listed
-            .iter()
-            .filter(|(key, _)| key.kind == Kind::Recipe)
-            .map(|(key, offset)| (*offset, *key))
-            .collect();
-        let mut decoder = Decoder::new().map_err(at)?;
-        let (mut offset, mut object) = (pack::HEADER_LEN, Vec::new());
-        while offset < end {
-            let Some((header, raw, next)) =
-                decode(&mut decoder, &bytes[..end], offset, &mut object)
-            else {
-                // What a session was writing ends anywhere.
-                if whole {
-                    self.found(kind, format!("{name} cannot be read at byte {offset}"));
-                }
-                return Ok(false);
-            };
-            self.frame(name, header.kind, raw, (number, offset), &recipes);
-            offset = next;
-        }
-        self.evidence.bytes += bytes.len() as u64;
-        Ok(whole && offset == end)
-    }
-
-    fn frame(
-        &mut self,
-        name: &str,
-        object: Kind,
-        raw: &[u8],
-        (pack, offset): (usize, usize),
-        recipes: &HashMap<usize, Key>,
-    ) {
-        self.evidence.frames += 1;
-        let key = match object {
-            Kind::Recipe => match recipes.get(&offset) {
-                Some(key) if is_sealed_recipe(raw) => *key,
-                _ => return,
-            },
-            kind => Key::new(kind, *ChunkId::of(raw).as_bytes()),
-        };
-        let windows = self.sought.canaries.find(raw);
-        let is_sought = self.sought.keys.contains(&key);
-        if object != Kind::Chunk {
-            self.in_metadata.extend(&windows);
-        }
-        if is_sought || (object == Kind::Chunk && !windows.is_empty()) {
-            let text = match is_sought {
-                true => format!("{key} stands in {name} at byte {offset}"),
-                false => format!("{} windows of it stand in {key} in {name}", windows.len()),
-            };
-            self.sight(key, text, windows);
-        }
-        self.objects.entry(key).or_insert(Place { pack, frame: offset });
-    }
-
     /// Files of a worktree, and what lies in its `.stem` but for the store.
     fn worktree(&mut self, top: &Path, store: &Path) -> Result<()> {
         self.evidence.kinds.entry("worktrees").or_default().1 += 1;
-        for path in files_of(top)? {
-            match self.user_file(&path) {
-                Ok(()) => {}
+        let files: Vec<(usize, PathBuf)> = files_of(top)?.into_iter().enumerate().collect();
+        let all = Mutex::new(Vec::new());
+        parallel::each(
+            threads(),
+            &files,
+            || Ok(()),
+            |(), (number, path)| {
+                let probed = match path.symlink_metadata() {
+                    Ok(meta) if !meta.is_file() => return Ok(()),
+                    Ok(_) => probe(path, &self.canaries, true),
+                    Err(error) => Err(error),
+                };
+                all.lock().unwrap_or_else(PoisonError::into_inner).push((*number, probed));
+                Ok(())
+            },
+        )?;
+        let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.sort_unstable_by_key(|(number, _)| *number);
+        for (number, probed) in all {
+            let path = &files[number].1;
+            match probed {
+                Ok(probed) if probed.file.is_some_and(|id| self.sought.files.contains(&id)) => {
+                    self.found("worktrees", format!("{} is one of the files", path.display()));
+                }
+                Ok(probed) => self.probed("worktrees", path, &probed),
                 // A user's files come and go.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.report(format!("{} cannot be read: {error}", path.display())),
@@ -455,84 +465,84 @@ impl Walk<'_> {
         }
         Ok(())
     }
-
-    fn user_file(&mut self, path: &Path) -> io::Result<()> {
-        if !path.symlink_metadata()?.is_file() {
-            return Ok(());
-        }
-        if self.sought.files.contains(&hash(path)?) {
-            self.found("worktrees", format!("{} is one of the files", path.display()));
-            return Ok(());
-        }
-        self.windows("worktrees", path).map(drop)
-    }
-
-    /// An object that was met on the walk, read once more.
-    fn read(&self, reader: &mut Reader, key: &Key) -> Result<Option<Vec<u8>>> {
-        let Some(place) = self.objects.get(key) else { return Ok(None) };
-        reader.object(&self.packs, place)
-    }
 }
 
-/// Reads single frames, with the last pack at hand.
-struct Reader {
-    decoder: Decoder,
-    pack: Option<(usize, Vec<u8>)>,
+/// What stands in the bytes of a file.
+struct Probed {
+    windows: HashSet<Window>,
+    bytes: u64,
+    file: Option<FileId>,
 }
 
-impl Reader {
-    fn new() -> Result<Self> {
-        let at = |source| repo::Error::Io { path: "zstd".into(), source };
-        Ok(Self { decoder: Decoder::new().map_err(at)?, pack: None })
-    }
-
-    fn object(&mut self, packs: &[PathBuf], place: &Place) -> Result<Option<Vec<u8>>> {
-        if self.pack.as_ref().is_none_or(|(number, _)| *number != place.pack) {
-            let path = &packs[place.pack];
-            let at = |source| repo::Error::Io { path: path.clone(), source };
-            self.pack = Some((place.pack, std::fs::read(path).map_err(at)?));
-        }
-        let Some((_, bytes)) = &self.pack else { return Ok(None) };
-        let mut object = Vec::new();
-        let found = decode(&mut self.decoder, bytes, place.frame, &mut object);
-        Ok(found.map(|(_, raw, _)| raw.to_vec()))
-    }
-}
-
-/// Where the frames of a pack end, and what its table lists.
-fn extent(bytes: &[u8]) -> Option<(usize, Vec<(Key, usize)>)> {
-    let header = bytes.first_chunk::<{ pack::HEADER_LEN }>()?;
-    pack::Header::decode(header).ok()?;
-    let trailer = bytes.last_chunk::<TRAILER_LEN>()?;
-    let trailer = Trailer::decode(trailer, bytes.len() as u64).ok()?;
-    let start = usize::try_from(trailer.table_offset).ok()?;
-    let table = bytes.get(start..bytes.len() - TRAILER_LEN)?;
-    if table.len() % ENTRY_LEN != 0 {
-        return None;
-    }
-    let listed = entries(table).map(|entry| Some((entry?.key, entry?.offset as usize)));
-    Some((start, listed.collect::<Option<Vec<_>>>()?))
-}
-
-/// The frame at `offset`, its object, and where the next one begins.
-fn decode<'o>(
-    decoder: &mut Decoder,
-    bytes: &'o [u8],
-    offset: usize,
-    object: &'o mut Vec<u8>,
-) -> Option<(frame::Header, &'o [u8], usize)> {
-    let head = bytes.get(offset..)?.first_chunk::<{ frame::HEADER_LEN }>()?;
-    let header = frame::Header::decode(head).ok()?;
-    let next = offset.checked_add(header.frame_len())?;
-    let stored = bytes.get(offset + frame::HEADER_LEN..next)?;
-    let raw = match header.codec {
-        Codec::Stored => stored,
-        Codec::Zstd => {
-            decoder.object(&header, stored, object).ok()?;
-            &object[..]
-        }
+/// Looks for windows in all bytes of a file or device, and says with `with_id` which file it is.
+fn probe(path: &Path, canaries: &Canaries, with_id: bool) -> io::Result<Probed> {
+    let probed = Probed { windows: HashSet::new(), bytes: 0, file: None };
+    let file = io::BufReader::with_capacity(PIECE, File::open(path)?);
+    let mut tee = Tee { file, canaries, held: Vec::new(), probed };
+    let id = match with_id {
+        true => Some(repo::hash_stream(&mut tee)?),
+        false => io::copy(&mut tee, &mut io::sink()).map(|_| None)?,
     };
-    Some((header, raw, next))
+    tee.look();
+    Ok(Probed { file: id, ..tee.probed })
+}
+
+/// A file in whose bytes windows are looked for while they are read.
+struct Tee<'a> {
+    file: io::BufReader<File>,
+    canaries: &'a Canaries,
+    held: Vec<u8>,
+    probed: Probed,
+}
+
+impl Tee<'_> {
+    fn look(&mut self) {
+        self.probed.windows.extend(self.canaries.find(&self.held));
+        // A window may lie across two pieces.
+        let done = self.held.len().saturating_sub(WINDOW - 1);
+        self.held.drain(..done);
+    }
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(out)?;
+        self.probed.bytes += read as u64;
+        self.held.extend_from_slice(&out[..read]);
+        if self.held.len() >= PIECE {
+            self.look();
+        }
+        Ok(read)
+    }
+}
+
+/// Reads single frames.
+struct Reader<'a> {
+    decoder: Decoder,
+    packs: &'a [PathBuf],
+    open: HashMap<usize, Bytes>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(packs: &'a [PathBuf]) -> repo::Result<Self> {
+        let at = |source| repo::Error::Io { path: "zstd".into(), source };
+        Ok(Self { decoder: Decoder::new().map_err(at)?, packs, open: HashMap::new() })
+    }
+
+    /// An object that was met on the walk, read once more; none if it was not met.
+    fn object(&mut self, place: Option<&Place>) -> repo::Result<Option<Vec<u8>>> {
+        let Some(Place { pack, frame }) = place else { return Ok(None) };
+        let path = &self.packs[*pack];
+        let at = |source| repo::Error::Io { path: path.clone(), source };
+        if self.open.len() >= MOST_OPEN {
+            self.open.clear();
+        }
+        let bytes = match self.open.entry(*pack) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(slot) => slot.insert(Bytes::open(path).map_err(at)?),
+        };
+        bytes.object(&mut self.decoder, *frame).map_err(at)
+    }
 }
 
 /// Every regular file below a directory, in order.

@@ -3,6 +3,7 @@
 mod lines;
 mod parquet;
 mod physical;
+mod pieces;
 mod prints;
 mod random;
 
