@@ -8,10 +8,16 @@
 
 #[path = "erase/certificates.rs"]
 mod certificates;
+#[path = "erase/dice.rs"]
+mod dice;
 #[path = "erase/histories.rs"]
 mod histories;
 #[path = "erase/lies.rs"]
 mod lies;
+#[path = "erase/mutants.rs"]
+mod mutants;
+#[path = "erase/mutate.rs"]
+mod mutate;
 #[path = "erase/place.rs"]
 mod place;
 #[path = "erase/records.rs"]

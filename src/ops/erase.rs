@@ -26,7 +26,7 @@ mod view;
 pub use approve::{Approval, Approved, approve};
 pub(super) use approve::{Asked as AskedApproval, approvals_of, sign};
 pub(super) use certificate::may_certify;
-pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
+pub use check::{CheckOptions, Checked, certifiers, check, check_envelope, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub(super) use page::escape;
 pub use page::{html, page};
