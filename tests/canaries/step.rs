@@ -219,6 +219,13 @@ pub(crate) fn fixed() -> Vec<Vec<Step>> {
             all.push(back(step));
         }
     }
+    // What is sampled of a chunk stands in another file too: there was nothing to look for, and the
+    // certificate did not hold.
+    all.push(vec![
+        save(Content::Secret(1, 0)),
+        save(Content::Secret(0, 0)),
+        erase(What::Secret(0), None),
+    ]);
     // Redacted first, dropped later: a copy of a copy.
     all.push(vec![
         save(table),

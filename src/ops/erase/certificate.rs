@@ -355,7 +355,8 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
     if job.unwatched > 0 {
         let few = job.unwatched;
         all.push(format!(
-            "{few} chunks are too short or too plain for a window: looked for by hash only"
+            "{few} chunks are too short or too plain for a window, or hold nothing that stands \
+             nowhere else: looked for by hash only"
         ));
     }
     if evidence.device_hits > 0 {

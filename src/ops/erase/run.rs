@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use super::approve::approvals;
-use super::canary::Canaries;
+use super::canary::{Canaries, Window};
 use super::certificate::{self, Certified};
 use super::doomed::{AffectedPack, Doomed, needed};
 use super::job::Job;
@@ -306,17 +306,55 @@ impl Runner<'_> {
             // Before the files are withdrawn: from then on the records are refused.
             self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
         }
-        let mut reader = self.repository.store.reader()?;
-        let mut bytes = Vec::new();
-        for key in doomed.keys.iter().filter(|key| records.is_none() && key.kind == Kind::Chunk) {
-            reader.read(key, None, &mut bytes)?;
-            unwatched += u64::from(!canaries.sample(&bytes));
+        let chunks: Vec<Key> = match records {
+            Some(_) => Vec::new(),
+            None => doomed.keys.iter().copied().filter(|key| key.kind == Kind::Chunk).collect(),
+        };
+        let taken = self.windows_of(&chunks, &mut canaries, Canaries::sample)?;
+        unwatched += taken.iter().filter(|(_, windows)| windows.is_empty()).count() as u64;
+        canaries.remove(&self.common(doomed, &canaries)?);
+        // Chunks of which every window stands in something that stays are looked at more closely.
+        let bare = taken.iter().filter(|(_, windows)| !windows.is_empty());
+        let bare: Vec<Key> =
+            bare.filter(|(_, all)| !canaries.knows_any(all)).map(|(key, _)| *key).collect();
+        let mut closer = Canaries::new(&salt);
+        let taken = self.windows_of(&bare, &mut closer, Canaries::sample_closely)?;
+        closer.remove(&self.common(doomed, &closer)?);
+        unwatched += taken.iter().filter(|(_, all)| !closer.knows_any(all)).count() as u64;
+        canaries.take(&closer);
+        if canaries.len() == 0 && unwatched == 0 {
+            unwatched = doomed.keys.iter().filter(|key| key.kind == Kind::Chunk).count() as u64;
         }
+        let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
+        job.unwatched = unwatched;
+        Ok(job)
+    }
+
+    /// Takes windows of chunks; which of each.
+    fn windows_of(
+        &self,
+        chunks: &[Key],
+        canaries: &mut Canaries,
+        sample: fn(&mut Canaries, &[u8]) -> Vec<u64>,
+    ) -> Result<Vec<(Key, Vec<u64>)>> {
+        let mut reader = self.repository.store.reader()?;
+        let (mut bytes, mut taken) = (Vec::new(), Vec::with_capacity(chunks.len()));
+        for key in chunks {
+            reader.read(key, None, &mut bytes)?;
+            taken.push((*key, sample(canaries, &bytes)));
+        }
+        Ok(taken)
+    }
+
+    /// The windows that stand in chunks that stay.
+    fn common(&self, doomed: &Doomed, canaries: &Canaries) -> Result<Vec<Window>> {
         let common = std::sync::Mutex::new(HashSet::new());
-        let packs = self.repository.store.packs();
+        if canaries.len() == 0 {
+            return Ok(Vec::new());
+        }
         parallel::each(
             self.repository.threads(),
-            &packs,
+            &self.repository.store.packs(),
             || Ok(()),
             |(), pack| {
                 let mut scan = self.repository.store.scan(pack.name)?;
@@ -335,10 +373,7 @@ impl Runner<'_> {
             },
         )?;
         let common = common.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        canaries.remove(&common.into_iter().collect::<Vec<_>>());
-        let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
-        job.unwatched = unwatched;
-        Ok(job)
+        Ok(common.into_iter().collect())
     }
 
     /// One change: the files are erased, and the packs that hold them are not relied on any more.
