@@ -86,7 +86,7 @@ fn place(context: &Context, text: &str) -> Result<PathBuf, Failure> {
 }
 
 /// A public key: as one line, or in a file.
-fn public(context: &Context, text: &str) -> Result<PublicKey, Failure> {
+pub(super) fn public(context: &Context, text: &str) -> Result<PublicKey, Failure> {
     let path = context.directory.join(text);
     let line = if path.is_file() {
         String::from_utf8_lossy(&read_file(&path)?).into_owned()
