@@ -12,6 +12,10 @@ mod certificates;
 mod dice;
 #[path = "erase/histories.rs"]
 mod histories;
+#[path = "erase/holders.rs"]
+mod holders;
+#[path = "erase/imported.rs"]
+mod imported;
 #[path = "erase/lies.rs"]
 mod lies;
 #[path = "erase/mutants.rs"]

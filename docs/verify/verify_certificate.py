@@ -237,11 +237,12 @@ def check_holders(one):
     for holder in one["holders"]:
         must(holder["kind"] in ("store", "worktree", "archive"), "a holder of an unknown kind")
         claim = (holder["status"], holder["level"])
-        must(claim in (("confirmed", "L1"), ("confirmed", "L2"), ("unconfirmed", None)), "a level that cannot be given")
+        claims = (("confirmed", "L1"), ("confirmed", "L2"), ("unconfirmed", None), ("attested", None))
+        must(claim in claims, "a level that cannot be given")
         if holder["level"] == "L2":
             said = "raw device" if one["tests"]["device_bytes"] is not None else "overwritten in place"
             must(said in holder["method"], "a level that its method does not give")
-    final = all(holder["status"] == "confirmed" for holder in one["holders"])
+    final = all(holder["status"] != "unconfirmed" for holder in one["holders"])
     must(one["status"] == ("final" if final else "pending"), "the status does not follow from the holders")
 
 def check_approvals(one):

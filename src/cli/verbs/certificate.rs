@@ -110,6 +110,9 @@ pub(super) fn verdict(seen: &Checked, out: &mut dyn Write) -> io::Result<()> {
     if seen.store_checked {
         writeln!(out, "the store was looked through again")?;
     }
+    for one in &seen.waiting {
+        writeln!(out, "waits for {one}")?;
+    }
     for problem in &seen.problems {
         writeln!(out, "problem: {problem}")?;
     }

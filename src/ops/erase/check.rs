@@ -14,7 +14,7 @@ use super::job;
 use super::plan::{PLANS, Plan, id_of};
 use super::residue::TABLE;
 use super::run::gone;
-use super::statement::{CERTIFICATES, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement};
+use super::statement::{CERTIFICATES, Held, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement};
 use super::verify::{Sought, Witness};
 use crate::catalogue::Catalogue;
 use crate::format::canonical;
@@ -45,6 +45,9 @@ pub struct Checked {
     pub subject: Vec<String>,
     /// Whether the store was looked through again.
     pub store_checked: bool,
+    /// Whom a pending certificate waits for, and what has to be done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
     /// What does not hold.
     pub problems: Vec<String>,
 }
@@ -233,7 +236,7 @@ fn holders(predicate: &Predicate, must: Must<'_>) {
         let known = matches!(holder.kind.as_str(), "store" | "worktree" | "archive");
         must(known, "a holder is of an unknown kind");
         match (holder.status.as_str(), holder.level.as_deref()) {
-            ("confirmed", Some("L1")) | ("unconfirmed", None) => {}
+            ("confirmed", Some("L1")) | ("unconfirmed" | "attested", None) => {}
             ("confirmed", Some("L2")) => {
                 let looked = predicate.tests.device_bytes.is_some();
                 let said = if looked { "raw device" } else { "overwritten in place" };
@@ -245,7 +248,7 @@ fn holders(predicate: &Predicate, must: Must<'_>) {
             _ => must(false, "a level is claimed that cannot be given"),
         }
     }
-    let all = predicate.holders.iter().all(|one| one.status == "confirmed");
+    let all = predicate.holders.iter().all(|one| one.status != "unconfirmed");
     let says = match predicate.status.as_str() {
         "final" => all,
         "pending" => !all,
@@ -336,7 +339,7 @@ fn against(
             _ => problem("a file that it names is not marked as erased under it"),
         }
     }
-    look(store, &catalogue, presence, &plan, &job, device, problems)
+    look(store, &catalogue, presence, (&plan, &job), device, &predicate.holders, problems)
 }
 
 /// Reads every byte of the store and its worktrees again.
@@ -344,9 +347,9 @@ fn look(
     store: &Path,
     catalogue: &Catalogue,
     presence: HashMap<FileId, Presence>,
-    plan: &Plan,
-    job: &job::Job,
+    (plan, job): (&Plan, &job::Job),
     device: Option<PathBuf>,
+    holders: &[Held],
     problems: &mut Vec<String>,
 ) -> Result<()> {
     let at = |source| repo::Error::Io { path: store.into(), source };
@@ -358,10 +361,17 @@ fn look(
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: presence,
         device,
+        archives: plan.archives(),
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
-    problems.extend(witness.look(&sought)?.found);
+    let evidence = witness.look(&sought)?;
+    problems.extend(evidence.found);
+    for holder in holders.iter().filter(|one| one.kind == "archive" && one.status == "confirmed") {
+        for what in evidence.archives.get(Path::new(&holder.place)).into_iter().flatten() {
+            problems.push(format!("archive {} holds {what}", holder.place));
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::approve::approvals;
+use super::approve::{approvals, asked_for};
 use super::canary::{Canaries, Window};
 use super::certificate::{self, Certified};
 use super::doomed::{AffectedPack, Doomed, needed};
@@ -22,6 +22,7 @@ use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::model::{FileId, PackName, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
+use crate::repo::policy::Deed;
 use crate::repo::{self, Repository, Transaction, free_space, pack_record, parallel};
 use crate::sign::commitment::Salt;
 use crate::store::PackInfo;
@@ -170,6 +171,7 @@ pub(super) fn witness(
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: gone(repository.catalogue.presence()?),
         device,
+        archives: plan.archives(),
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
@@ -276,6 +278,12 @@ impl Runner<'_> {
         let (_, why) = blocked(self.repository, self.plan)?;
         if !why.is_empty() {
             return Err(Error::Blocked(why));
+        }
+        let datasets = self.plan.found.datasets(&self.plan.selector);
+        let asked = asked_for(self.repository, Deed::Erase, &datasets)?;
+        if asked > self.plan.approvals {
+            let what = format!("{asked} approvals are asked for now, and it has to have fewer");
+            return Err(Error::OutOfDate(what));
         }
         let found =
             approvals(self.repository, self.id, self.plan, self.repository.now())?.len() as u64;

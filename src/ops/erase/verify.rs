@@ -26,6 +26,8 @@ use crate::repo;
 
 /// So much of a stream is looked at at once.
 const PIECE: usize = 1 << 20;
+/// How files of archives are told of.
+const ARCHIVES: &str = "archives";
 /// So many places are named.
 const MOST_NAMED: usize = 50;
 
@@ -47,6 +49,8 @@ pub(super) struct Witness {
     /// The files that need not be, and what is given out in their place.
     pub(super) gone: HashMap<FileId, Presence>,
     pub(super) device: Option<PathBuf>,
+    /// Archives that can be reached.
+    pub(super) archives: Vec<PathBuf>,
 }
 
 /// What came of it.
@@ -72,6 +76,8 @@ pub(super) struct Evidence {
     pub(super) in_metadata: u64,
     /// Worktrees that are not there.
     pub(super) absent_worktrees: Vec<PathBuf>,
+    /// What archives hold of it, of each that was looked into.
+    pub(super) archives: BTreeMap<PathBuf, Vec<String>>,
 }
 
 /// A sound object in a pack: where it lies.
@@ -100,6 +106,8 @@ struct Walk<'a> {
     packs: Vec<PathBuf>,
     objects: HashMap<Key, Place>,
     in_metadata: HashSet<Window>,
+    /// Windows that were found in the archive that is being read.
+    in_archive: usize,
 }
 
 impl Witness {
@@ -115,6 +123,7 @@ impl Witness {
             packs: Vec::new(),
             objects: HashMap::new(),
             in_metadata: HashSet::new(),
+            in_archive: 0,
         };
         let files = everything_below(&self.store)?;
         let mut others = Vec::new();
@@ -142,6 +151,10 @@ impl Witness {
             } else {
                 walk.evidence.absent_worktrees.push(top.clone());
             }
+        }
+        for top in &self.archives {
+            let held = walk.archive(top);
+            walk.evidence.archives.insert(top.clone(), held);
         }
         if let Some(device) = &self.device {
             let bytes = walk.stream("device", device)?;
@@ -341,6 +354,7 @@ impl Walk<'_> {
                 let text = format!("{} windows of it stand in {}", windows.len(), path.display());
                 match kind {
                     "worktrees" => self.report(text),
+                    ARCHIVES => self.in_archive += windows.len(),
                     // Free blocks: nothing that the store could still remove.
                     "device" => self.evidence.device_hits += windows.len() as u64,
                     _ => self.found(kind, text),
@@ -454,6 +468,26 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What of it an archive holds, in words; it is not ours to change.
+    fn archive(&mut self, top: &Path) -> Vec<String> {
+        let files = match everything_below(top) {
+            Ok(files) => files,
+            Err(error) => return vec![format!("cannot be read: {}", super::chain(&error))],
+        };
+        let mut held = Vec::new();
+        for path in files {
+            let name = path.strip_prefix(top).unwrap_or(&path).display().to_string();
+            self.in_archive = 0;
+            match hash(&path).and_then(|id| self.windows(ARCHIVES, &path).map(|_| id)) {
+                Ok(id) if self.sought.files.contains(&id) => held.push(name),
+                Ok(_) if self.in_archive > 0 => held.push(format!("a part in {name}")),
+                Ok(_) => {}
+                Err(error) => held.push(format!("{name} cannot be read: {error}")),
+            }
+        }
+        held
     }
 
     fn user_file(&mut self, path: &Path) -> io::Result<()> {
