@@ -48,7 +48,9 @@ pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
-pub use ingest::{Failed, Ingested, Outcome, Wanted, chunks_of, ingest, ingest_bytes};
+pub use ingest::{
+    Failed, Ingested, Outcome, Wanted, chunks_of, ingest, ingest_bytes, ingest_bytes_of,
+};
 pub use init::{InitOptions, Initialised, init};
 pub use keys::{
     KeyError, KeyRing, KeyRole, KeyRoleError, OwnKey, Revocation, Signer, TrustedKey, trusted_keys,
