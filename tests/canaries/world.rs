@@ -269,7 +269,7 @@ impl World {
         if how % 3 < 2 {
             self.stage(at);
         }
-        if how % 3 == 0 {
+        if how.is_multiple_of(3) {
             self.commit(at, false, None);
         }
     }

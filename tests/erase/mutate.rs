@@ -483,9 +483,8 @@ impl Bench {
             let (class, bytes) = match FORGERIES.get(which) {
                 Some((class, forge)) => (*class, forge(self, base, dice)),
                 None => {
-                    let rewrites = UNAPPROVED.iter().chain(REWRITES);
-                    let (class, rewrite) =
-                        rewrites.skip(which - forgeries).next().expect("a class");
+                    let mut rewrites = UNAPPROVED.iter().chain(REWRITES);
+                    let (class, rewrite) = rewrites.nth(which - forgeries).expect("a class");
                     let sign = |text: String| dsse::seal(PAYLOAD, text.as_bytes(), &[&self.key]);
                     (*class, rewrite(self, base, dice).map(sign))
                 }

@@ -200,15 +200,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             look_again(context, certificate, device.as_deref(), key.as_deref())
         }
         Verb::Attest { plan, place, reason, key, dry_run } => {
-            let repository = context.open_to_write(dry_run.dry_run)?;
-            let place = context.directory.join(place);
-            let done = attest(&repository, plan, &place, reason, key.as_deref(), dry_run.dry_run);
-            let done = done.map_err(Failure::from)?;
-            context.done("erase.attest", &done, |out| {
-                let verb = if done.dry_run { "Would note" } else { "Noted" };
-                writeln!(out, "{verb} that the {} at {} was destroyed", done.kind, done.place)
-            })?;
-            Ok(Exit::DONE)
+            let word = (reason.as_str(), key.as_deref());
+            give_word(context, plan, place, word, dry_run.dry_run)
         }
         Verb::List => {
             let repository = context.open()?;
@@ -237,6 +230,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
     }
+}
+
+fn give_word(
+    context: &Context,
+    plan: &str,
+    place: &Path,
+    (reason, key): (&str, Option<&str>),
+    dry_run: bool,
+) -> Outcome {
+    let repository = context.open_to_write(dry_run)?;
+    let place = context.directory.join(place);
+    let done = attest(&repository, plan, &place, reason, key, dry_run).map_err(Failure::from)?;
+    context.done("erase.attest", &done, |out| {
+        let verb = if done.dry_run { "Would note" } else { "Noted" };
+        writeln!(out, "{verb} that the {} at {} was destroyed", done.kind, done.place)
+    })?;
+    Ok(Exit::DONE)
 }
 
 fn look_again(
