@@ -203,21 +203,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let word = (reason.as_str(), key.as_deref());
             give_word(context, plan, place, word, dry_run.dry_run)
         }
-        Verb::List => {
-            let repository = context.open()?;
-            let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
-            context.show("erase.list", &seen, |out| {
-                seen.erasures.iter().try_for_each(|one| {
-                    let (files, when) = (count(one.files, "file"), moment(one.time));
-                    writeln!(
-                        out,
-                        "{:.16}  {:<9} {files}, {when}: {}",
-                        one.plan, one.state, one.reason
-                    )
-                })
-            })?;
-            Ok(Exit::DONE)
-        }
+        Verb::List => show_all(context),
         Verb::Lift { what, reason, key, dry_run } => {
             let repository = context.open_to_write(dry_run.dry_run)?;
             let done = lift(&repository, what, reason, key.as_deref(), dry_run.dry_run);
@@ -230,6 +216,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
     }
+}
+
+fn show_all(context: &Context) -> Outcome {
+    let repository = context.open()?;
+    let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
+    context.show("erase.list", &seen, |out| {
+        seen.erasures.iter().try_for_each(|one| {
+            let (files, when) = (count(one.files, "file"), moment(one.time));
+            writeln!(out, "{:.16}  {:<9} {files}, {when}: {}", one.plan, one.state, one.reason)
+        })
+    })?;
+    Ok(Exit::DONE)
 }
 
 fn give_word(
