@@ -171,6 +171,91 @@ fn every_flipped_cut_missing_or_added_file_is_named() {
     assert_eq!(problems(&verify(&bag).1).first(), Some(&"data/files/a.csv"));
 }
 
+/// Makes every digest right again after files were changed, as a forger would.
+const RESEAL: &str = r#"
+import sys
+sys.argv = ["verify.py"]
+exec(open("verify.py").read().split("def main")[0])
+for kind in ("manifest", "tagmanifest"):
+    for algorithm, at in (("sha256", 0), ("blake3", 1)):
+        name = "%s-%s.txt" % (kind, algorithm)
+        lines = read_manifest(name)
+        with open(name, "w") as file:
+            for one in sorted(lines):
+                digests = sha256(open(one, "rb")), blake3_python(open(one, "rb"))
+                file.write("%s  %s\n" % (digests[at], one))
+"#;
+
+/// Changes of what an archive says of the journal, each with every hash made right again.
+const FORGED: [&str; 4] = [
+    r#"
+import io, json
+exec(open("verify.py").read().split("def main")[0])
+lines = open("stem/journal.jsonl").read().splitlines()
+changed = []
+for line in lines:
+    known = json.loads(line)["hash"]
+    line = line.replace('"subject":"', '"subject":"other ', 1)
+    plain = line.replace(',"hash":"%s"' % known, "", 1).encode()
+    changed.append(line.replace(known, blake3_python(io.BytesIO(plain)), 1))
+assert changed != lines
+open("stem/journal.jsonl", "w").write("".join(one + "\n" for one in changed))
+"#,
+    r#"
+lines = open("stem/journal-proofs.jsonl").read().splitlines()
+open("stem/journal-proofs.jsonl", "w").write("".join(one + "\n" for one in lines[1:] + lines[:1]))
+"#,
+    r#"
+lines = open("stem/journal.jsonl").read().splitlines()
+open("stem/journal.jsonl", "w").write("".join(one + "\n" for one in lines[1:]))
+"#,
+    r#"
+text = open("stem/checkpoint.note").read().split("\n")
+text[1] = str(int(text[1]) * 2)
+open("stem/checkpoint.note", "w").write("\n".join(text))
+"#,
+];
+
+#[test]
+fn the_journal_in_an_archive_is_proven_to_be_part_of_the_whole() {
+    let (place, _, unsigned) = archived();
+    let (_, data) = verify(&unsigned);
+    assert_eq!((&data["journal"]["key"], data["journal"]["size"].is_u64()), (&Value::Null, true));
+    // With a key the checkpoint is signed.
+    let (_, made) = place.json(&["key", "generate"]);
+    let id = made["key"]["id"].as_str().unwrap().to_owned();
+    let (key, bag) = (place.ok(&["key", "export", &id]), place.directory.path().join("signed"));
+    place.ok(&["archive", "create", "main", bag.to_str().unwrap()]);
+    let (exit, data) = verify(&bag);
+    assert_eq!((exit, data["journal"]["key"].as_str()), (0, Some(id.as_str())), "{data:#}");
+    assert!(data["journal"]["entries"].as_u64().unwrap() >= 2, "{data:#}");
+    let by = |key: &str| {
+        let command = &["archive", "verify", bag.to_str().unwrap(), "--key", key];
+        stem(place.directory.path(), command).output().unwrap().status.code()
+    };
+    assert_eq!(by(key.trim()), Some(0));
+    let stranger = stemmata::sign::SecretKey::from_seed(&[1; 32]).public().to_line("");
+    assert_eq!(by(&stranger), Some(13));
+    let names = ["stem/journal.jsonl", "stem/journal-proofs.jsonl", "stem/checkpoint.note"];
+    let before = names.map(|name| std::fs::read(bag.join(name)).unwrap());
+    for change in FORGED {
+        for script in [change, RESEAL] {
+            let output = python(&bag, &["-c", script]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let (exit, data) = verify(&bag);
+        assert_eq!(exit, 13, "{change}");
+        assert!(problems(&data).iter().all(|one| names.contains(one)), "{data:#}");
+        let output = python(&bag, &["verify.py"]);
+        assert_eq!(output.status.code(), Some(1), "{change}: the script sees it as well");
+        for (name, bytes) in names.iter().zip(&before) {
+            overwrite(&bag.join(name), bytes);
+        }
+    }
+    assert!(python(&bag, &["-c", RESEAL]).status.success());
+    assert_eq!(verify(&bag).0, 0, "as it was");
+}
+
 /// Who changes a file and every digest of it has still another version.
 #[test]
 fn a_forgery_with_right_digests_is_not_the_version() {

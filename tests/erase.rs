@@ -8,10 +8,20 @@
 
 #[path = "erase/certificates.rs"]
 mod certificates;
+#[path = "erase/dice.rs"]
+mod dice;
 #[path = "erase/histories.rs"]
 mod histories;
+#[path = "erase/holders.rs"]
+mod holders;
+#[path = "erase/imported.rs"]
+mod imported;
 #[path = "erase/lies.rs"]
 mod lies;
+#[path = "erase/mutants.rs"]
+mod mutants;
+#[path = "erase/mutate.rs"]
+mod mutate;
 #[path = "erase/place.rs"]
 mod place;
 #[path = "erase/records.rs"]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import sys
+import unicodedata
 from datetime import datetime, timezone
 
 from cryptography.exceptions import InvalidSignature
@@ -21,6 +22,9 @@ APPROVAL = "application/vnd.stemmata.approval+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:stemmata:erasure:1"
 SCHEME = "sha256(00 || salt || kind || 00 || id), RFC 9162 tree"
+PRIME = 2**255 - 19
+ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+WEAK = (0, 1, PRIME - 1, ORDER_8, PRIME - ORDER_8)
 PHASES = ["freeze", "rewrite", "scrub", "verify"]
 RESIDUE = [
     ("packs", "written again without it, or dropped; old packs overwritten and removed"),
@@ -88,7 +92,7 @@ def check_form(value, form):
         return must(isinstance(value, str), "not a string")
     if form == "int":
         must(isinstance(value, int) and not isinstance(value, bool), "not an integer")
-        return must(0 <= value < 2**64, "an integer is out of range")
+        return must(0 <= value < 2**53, "an integer that JSON cannot hold exactly")
     if form == "hash":
         return must(is_hash(value), "not a hash")
     if form == "time":
@@ -122,7 +126,7 @@ def is_hash(text):
     return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text, re.ASCII) is not None
 
 def when(text):
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII) or text >= "9999-12-30T22:00:00Z":
         return None
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
@@ -146,8 +150,12 @@ def public_key(line):
         head = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
         must(data.startswith(head), "not an Ed25519 key")
         data = data[len(head):]
-    must(len(data) == 32, "not an Ed25519 key")
+    must(len(data) == 32 and not is_weak(data), "not an Ed25519 key, or one that proves nothing")
     return data
+
+def is_weak(point):
+    """Whether a point has a small order: with such keys one signature fits many messages."""
+    return int.from_bytes(point, "little") % 2**255 % PRIME in WEAK
 
 def key_id(key):
     return hashlib.sha256(key).hexdigest()[:16]
@@ -162,7 +170,7 @@ def open_envelope(data, kind, key):
     must(signature["keyid"] == key_id(key), "the signature names another key")
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
     signed = unbase64(signature["sig"])
-    must(len(signed) == 64, "not a signature")
+    must(len(signed) == 64 and not is_weak(signed[:32]), "not a signature")
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signed, message)
     except InvalidSignature:
@@ -229,11 +237,12 @@ def check_holders(one):
     for holder in one["holders"]:
         must(holder["kind"] in ("store", "worktree", "archive"), "a holder of an unknown kind")
         claim = (holder["status"], holder["level"])
-        must(claim in (("confirmed", "L1"), ("confirmed", "L2"), ("unconfirmed", None)), "a level that cannot be given")
+        claims = (("confirmed", "L1"), ("confirmed", "L2"), ("unconfirmed", None), ("attested", None))
+        must(claim in claims, "a level that cannot be given")
         if holder["level"] == "L2":
             said = "raw device" if one["tests"]["device_bytes"] is not None else "overwritten in place"
             must(said in holder["method"], "a level that its method does not give")
-    final = all(holder["status"] == "confirmed" for holder in one["holders"])
+    final = all(holder["status"] != "unconfirmed" for holder in one["holders"])
     must(one["status"] == ("final" if final else "pending"), "the status does not follow from the holders")
 
 def check_approvals(one):
@@ -243,6 +252,7 @@ def check_approvals(one):
     for approver in one["approvers"]:
         must(approver["name"] != one["requester"]["name"], "who asked for it has approved it")
         key = public_key(approver["public"])
+        must(approver["public"] == "stem-ed25519 " + base64.b64encode(key).decode(), "a key in another form")
         must(key not in keys, "one key has approved it twice")
         keys.add(key)
         approval = read(open_envelope(approver["envelope"].encode(), APPROVAL, key), "Approval")
@@ -255,7 +265,7 @@ def check(data, key):
     must(statement["_type"] == STATEMENT and statement["predicateType"] == PREDICATE, "another kind of statement")
     must(one["schema"] == 1 and one["tool"]["name"] == "stem", "an unknown schema or tool")
     must(is_hash(one["plan"]) and is_hash(one["store"]), "plan or store is no hash")
-    must(one["reason"].strip() != "", "no reason")
+    must(any(not c.isspace() and unicodedata.category(c) != "Cc" for c in one["reason"]), "no reason")
     must(one["number"] >= 1 and (one["number"] == 1) == (one["previous"] is None), "number and previous disagree")
     must(one["previous"] is None or is_hash(one["previous"]), "the previous one is no hash")
     must(one["journal"]["number"] >= 1 and is_hash(one["journal"]["hash"]), "no journal")

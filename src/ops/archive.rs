@@ -8,6 +8,7 @@
 mod describe;
 mod entries;
 mod leave;
+mod proofs;
 mod restore;
 mod verify;
 
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 
 use self::entries::{Listed, list};
 pub use self::leave::{Dropped, leave};
+pub use self::proofs::Proven;
 pub use self::restore::{Restored, restore};
 pub use self::verify::{Verified, verify};
 use super::{Error, Result};
@@ -28,7 +30,8 @@ use crate::format::frame::Key;
 use crate::model::{
     DatasetName, Entry, FileId, FileRef, Mode, Presence, Record, RecordKind, RepoPath, VersionId,
 };
-use crate::repo::{self, Repository, Transaction, extract};
+use crate::repo::{self, Repository, Revision, Transaction, extract};
+use crate::sign::PublicKey;
 use crate::worktree::write::Writer;
 
 /// The files of an archive that are not payload, beside those that every bag has.
@@ -141,7 +144,13 @@ pub(super) fn create_without(
         let (size, certificate) = (one.file.size, without.certificate.clone());
         (one.presence, one.payload) = (Some(Presence::Erased { size, certificate }), None);
     }
+    let recorded = unrecorded_at(repository, place, &found)?;
     let mut about = describe::about(repository, &found, &listed)?;
+    // What the archive says of the journal is under the checkpoint: that is signed after it.
+    let signed = match dry_run || recorded.is_some() {
+        true => None,
+        false => proofs::sign(repository)?,
+    };
     let mut done = Archived {
         place: std::path::absolute(place)
             .map_err(|source| repo::Error::Io { path: place.to_path_buf(), source })?,
@@ -159,12 +168,12 @@ pub(super) fn create_without(
             Err(_) => Ok(done),
         };
     }
-    let sealed = match unrecorded(repository, &done)? {
+    let sealed = match recorded {
         Some(sealed) => {
             Draft::tidy(&sealed);
             sealed
         }
-        None => write(repository, &mut about, &listed, place)?.place,
+        None => write(repository, &mut about, &listed, signed.as_ref(), place)?.place,
     };
     let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
     read_back.refuse_problems()?;
@@ -178,16 +187,20 @@ pub(super) fn create_without(
 
 /// Where the archive lies, if it is there already and only the record of it is missing, because the
 /// command was stopped just before that.
-fn unrecorded(repository: &Repository, done: &Archived) -> Result<Option<PathBuf>> {
-    let Ok(place) = done.place.canonicalize() else { return Ok(None) };
+fn unrecorded_at(
+    repository: &Repository,
+    place: &Path,
+    found: &Revision,
+) -> Result<Option<PathBuf>> {
+    let Ok(place) = place.canonicalize() else { return Ok(None) };
     let about = std::fs::read(place.join(ABOUT)).unwrap_or_default();
     let about = serde_json::from_slice::<About>(&about).ok();
-    if about.is_none_or(|about| about.version != done.version || about.dataset != done.dataset) {
+    if about.is_none_or(|about| about.version != found.version || about.dataset != found.dataset) {
         return Ok(None);
     }
     let filter = RecordFilter {
         kind: Some(RecordKind::Archive),
-        version: Some(done.version),
+        version: Some(found.version),
         ..RecordFilter::default()
     };
     let here = Value::from(place.to_string_lossy());
@@ -201,6 +214,7 @@ fn write(
     repository: &Repository,
     about: &mut About,
     listed: &[Listed],
+    signed: Option<&(String, PublicKey)>,
     place: &Path,
 ) -> Result<Sealed> {
     let threads = repository.threads();
@@ -232,7 +246,7 @@ fn write(
         let (path, source) = (failed.path, Box::new(failed.error));
         return Err(repo::Error::Content { path, source }.into());
     }
-    describe::write(repository, &draft, about, listed)?;
+    describe::write(repository, &draft, about, listed, signed)?;
     let info = describe::info(repository, about)?;
     let progress = &*repository.environment.progress;
     let bytes = expected.values().map(|file| file.size).sum();

@@ -6,6 +6,7 @@
 //! version needs is never deleted; a certificate lists only what was looked for and found absent.
 
 mod approve;
+mod attest;
 mod canary;
 mod certificate;
 mod check;
@@ -28,9 +29,10 @@ mod view;
 mod watch;
 
 pub use approve::{Approval, Approved, approve};
-pub(super) use approve::{Asked as AskedApproval, approvals_of, sign};
+pub(super) use approve::{Asked as AskedApproval, approvals_of, asked_for, sign};
+pub use attest::{Attested, attest};
 pub(super) use certificate::may_certify;
-pub use check::{CheckOptions, Checked, certifiers, check, find, peek};
+pub use check::{CheckOptions, Checked, certifiers, check, check_envelope, find, peek};
 pub use list::{Lifted, Listed, document, lift, list, show};
 pub(super) use page::escape;
 pub use page::{html, page};

@@ -190,6 +190,9 @@ pub struct Explanation {
     pub policy: Option<String>,
     /// Its rules for this branch, and those for tags.
     pub rules: Vec<Explained>,
+    /// What it demands before something is erased or retired, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
 }
 
 /// What the policy demands of a branch, and of tags.
@@ -215,8 +218,10 @@ pub fn explain(repository: &Repository, branch: Option<RefName>) -> Result<Expla
     };
     let rules = policy.iter().flat_map(|policy| policy.rules.iter().filter(concerns));
     let rules = rules.map(explained).collect();
+    let approvals = policy.iter().flat_map(|policy| &policy.approvals);
+    let approvals = approvals.map(repo::policy::Approvals::demand).collect();
     let policy = policy.as_ref().map(|policy| policy.digest.clone());
-    Ok(Explanation { dataset, branch, policy, rules })
+    Ok(Explanation { dataset, branch, policy, rules, approvals })
 }
 
 /// How one `[[test]]` ended.

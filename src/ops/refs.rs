@@ -98,7 +98,7 @@ fn subject(repository: &Repository, name: &RefName) -> String {
 ///
 /// # Errors
 ///
-/// [`Error::Exists`]; [`repo::Error::NoRevision`] and its like.
+/// [`Error::Exists`]; [`crate::repo::Error::NoRevision`] and its like.
 pub fn create_branch(
     repository: &Repository,
     name: &RefName,
@@ -138,7 +138,7 @@ pub struct TagOptions {
 ///
 /// # Errors
 ///
-/// [`Error::Exists`]; [`repo::Error::NoRevision`] and its like; no key to sign with.
+/// [`Error::Exists`]; [`crate::repo::Error::NoRevision`] and its like; no key to sign with.
 pub fn create_tag(
     repository: &Repository,
     name: &RefName,

@@ -105,11 +105,27 @@ pub fn ingest_bytes(
     bytes: &[u8],
     mode: Mode,
 ) -> Result<FileRef> {
+    ingest_bytes_of(session, packer, bytes, mode, None)
+}
+
+/// As [`ingest_bytes`], of a file with a path: by its name a table is known for one, and records
+/// that were erased are recognised in it.
+///
+/// # Errors
+///
+/// As [`ingest_bytes`].
+pub fn ingest_bytes_of(
+    session: &Session<'_>,
+    packer: &mut Packer,
+    bytes: &[u8],
+    mode: Mode,
+    path: Option<&RepoPath>,
+) -> Result<FileRef> {
     let file = FileId::of(bytes);
     session.repository().admit(&file)?;
     let overlay = session.repository().overlay();
     if overlay.bans_records() && mode != Mode::Symlink {
-        banned::admit(overlay.bans(), None, bytes)?;
+        banned::admit(overlay.bans(), path, bytes)?;
     }
     store_whole(session, packer, bytes, file)?;
     Ok(FileRef { mode, size: bytes.len() as u64, file })

@@ -51,7 +51,8 @@ pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, Hold, Holds, Release};
 pub use ingest::{
-    Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, ingest, ingest_bytes,
+    Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, ingest,
+    ingest_bytes, ingest_bytes_of,
 };
 pub use init::{InitOptions, InitPlan, Initialised, init, plan_init};
 pub use keys::{

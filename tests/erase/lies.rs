@@ -186,6 +186,48 @@ fn a_retained_version_that_lost_something() {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// `--device` looks through the raw device: what was overwritten is not there, and a copy in free
+/// space that nobody knows of is found, and the certificate claims less.
+#[test]
+fn a_device_is_looked_through_and_a_copy_in_free_space_is_found() {
+    for planted in [false, true] {
+        let place = Place::new();
+        let plant = match planted {
+            // A file that was deleted: its blocks are free, and still hold it.
+            true => "head -c 200000 secret.bin > ../forgotten; sync; rm ../forgotten; sync;",
+            false => "",
+        };
+        let script = format!(
+            "set -e; cd ..; head -c 64000000 /dev/zero > image; mkfs.ext4 -q image; mkdir mnt; \
+             d=$(losetup -f --show image) || exit 77; m=$PWD/mnt; \
+             trap 'cd /; umount -l $m 2> /dev/null || true; losetup -d $d || true' EXIT; \
+             mount $d mnt || exit 77; cd mnt; stem init -q data; cd data; \
+             stem key generate > /dev/null 2>&1 || true; seq 1 9000 > keep.txt; \
+             head -c 300000 /dev/urandom > secret.bin; stem add -q -A; stem commit -q -m one; {plant} sync; \
+             id=$(stem erase plan --path secret.bin --reason x --json | grep -o '\"plan\":\"[0-9a-f]*' \
+             | cut -d'\"' -f4); stem erase run $id --device $d > ../../run || echo $? > ../../code; \
+             stem erase verify $id --device $d > ../../verified; stem certificate show $id --json > ../../shown; \
+             stem certificate verify $id; echo $id > ../../id"
+        );
+        let ended = place.run(&script);
+        if matches!(ended.status.code(), Some(77 | 127)) {
+            eprintln!("skipped: {}", String::from_utf8_lossy(&ended.stderr));
+            return;
+        }
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let text = place.must("cat ../shown");
+        let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let predicate = &shown["data"]["predicate"];
+        let store = &predicate["holders"][0];
+        let read = predicate["tests"]["device_bytes"].as_u64().unwrap();
+        assert_eq!(read, 64_000_000 / 512 * 512, "the whole device was read");
+        let told = predicate["not_proven"].to_string();
+        let expected = if planted { "L1" } else { "L2" };
+        assert_eq!(store["level"], expected, "planted: {planted} {store:#}");
+        assert_eq!(told.contains("raw device"), planted, "{told}");
+    }
+}
+
 /// A whole file system of its own, looked through as a raw image: ext4 overwrites in place.
 #[test]
 fn the_raw_image_of_ext4_holds_nothing_of_it() {

@@ -100,6 +100,52 @@ fn holds_and_approvals_are_waited_for() {
 }
 
 #[test]
+fn the_policy_says_by_how_many_keys_a_plan_must_be_approved() {
+    let place = with_history();
+    let early = place.plan("--path secret.txt");
+    let policy = "[[approval]]\non = [\"erase\"]\nkeys = 1\n[[approval]]\ndatasets = [\"other\"]\nkeys = 3\n\
+                  [[approval]]\non = [\"retire\"]\nkeys = 2\n";
+    std::fs::write(place.top().join("policy.toml"), policy).unwrap();
+    place.must("stem policy set ../policy.toml");
+    let said = place.must("stem policy explain");
+    assert!(said.contains("an erasure is approved by 1 keys"), "{said}");
+    // One that was made before has fewer than are asked for now.
+    let said = place.ends(16, &format!("stem erase run {early}"));
+    assert!(said.contains("1 approvals are asked for now"), "{said}");
+    let json = place.must("stem erase plan --path secret.txt --reason x --json");
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["data"]["approvals"], 1, "{json}");
+    let id = plan["data"]["plan"].as_str().unwrap();
+    let said = place.ends(16, &format!("stem erase run {id}"));
+    assert!(said.contains("has 0"), "{said}");
+    let more = place.must("stem erase plan --path secret.txt --reason x --approvals 5 --json");
+    assert!(more.contains("\"approvals\":5"), "more than the policy asks for may be asked for");
+    place.must("stem classify data auxiliary --reason old --reviewer ann");
+    let retire =
+        place.must("stem retire plan data --core-to ../core --aux keep --reason over --json");
+    let retire: serde_json::Value = serde_json::from_str(&retire).unwrap();
+    assert_eq!(retire["data"]["approvals"], 2);
+    place.ends(16, &format!("stem retire run {}", retire["data"]["plan"].as_str().unwrap()));
+    for wrong in
+        ["keys = 0", "keys = 1\non = []", "keys = 1\non = [\"delete\"]", "on = [\"erase\"]"]
+    {
+        std::fs::write(place.top().join("wrong.toml"), format!("[[approval]]\n{wrong}\n")).unwrap();
+        place.ends(2, "stem policy set ../wrong.toml");
+    }
+    // Approved by somebody else, it runs.
+    let script =
+        "stem key generate --json | grep -o '\"id\":\"[^\"]*\"' | head -1 | cut -d'\"' -f4";
+    let own = place.must("ls ../.config/stem/keys | grep key$ | cut -d. -f1").trim().to_owned();
+    let made = place.run_as("Bob <b@x.org>", script);
+    let key = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    let trust = format!("stem key trust ../.config/stem/keys/{key}.pub --role approver");
+    assert!(place.run_as("Bob <b@x.org>", &trust).status.success());
+    place.must(&format!("stem erase approve {id} --key {key} && stem erase run {id} --key {own}"));
+    let shown = place.must(&format!("stem certificate show {id} --json"));
+    assert!(shown.contains("\"approvals_needed\":1"), "{shown}");
+}
+
+#[test]
 fn where_there_is_no_room_nothing_is_lost() {
     let place = with_history();
     let inner = format!(

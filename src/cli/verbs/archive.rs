@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use stemmata::model::{DatasetName, Progress, RepoPath};
 use stemmata::ops::archive::{
-    Archived, Dropped, Restored, Verified, create, leave, restore, verify,
+    Archived, Dropped, Proven, Restored, Verified, create, leave, restore, verify,
 };
 
+use super::certificate::public;
 use crate::cli::args::DryRun;
 use crate::cli::text::{count, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -41,6 +42,9 @@ enum Verb {
         /// The archive
         #[arg(value_name = "DIR")]
         place: PathBuf,
+        /// The public key, or a file with it, that must have signed the journal's checkpoint
+        #[arg(long, value_name = "PUB")]
+        key: Option<String>,
     },
     /// Bring the version of an archive back, with the same id
     Restore {
@@ -78,13 +82,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.done("archive.create", &done, |out| created(&done, out))?;
             Ok(Exit::DONE)
         }
-        Verb::Verify { place } => {
+        Verb::Verify { place, key } => {
             let environment = context.environment()?;
             let all = || std::thread::available_parallelism().map_or(1, usize::from);
             let threads = environment.threads.unwrap_or_else(all);
             let progress: &dyn Progress = &*environment.progress;
             let place = context.directory.join(place);
-            let seen = verify(&place, threads, progress).map_err(Failure::from)?;
+            let mut seen = verify(&place, threads, progress).map_err(Failure::from)?;
+            if let Some(key) = key {
+                seen.demand(&public(context, key)?);
+            }
             context.show("archive.verify", &seen, |out| verified(&seen, out))?;
             Ok(if seen.ok { Exit::DONE } else { Exit::DAMAGED })
         }
@@ -134,13 +141,36 @@ fn verified(seen: &Verified, out: &mut dyn Write) -> io::Result<()> {
     let (files, bytes) = (count(seen.files, "file"), size(seen.bytes));
     match (&seen.version, seen.ok) {
         (Some(version), true) => {
-            writeln!(out, "The archive is good: version {}, {files}, {bytes}", short(version))
+            writeln!(out, "The archive is good: version {}, {files}, {bytes}", short(version))?;
+            journal(&seen.journal, out)
         }
         _ => writeln!(
             out,
             "The archive is not good: {}",
             count(seen.problems.len() as u64, "problem")
         ),
+    }
+}
+
+/// What is shown of the journal's entries.
+fn journal(proven: &Proven, out: &mut dyn Write) -> io::Result<()> {
+    let entries = match proven.entries {
+        1 => "1 entry".to_owned(),
+        many => format!("{many} entries"),
+    };
+    match (proven.size, proven.key, proven.trusted) {
+        (None, _, _) => writeln!(out, "  {entries} of the journal, not proven to be part of it"),
+        (Some(size), None, _) => writeln!(
+            out,
+            "  {entries} of the journal, part of one of {size}, which nobody has signed"
+        ),
+        (Some(size), Some(key), trusted) => {
+            let whose = if trusted { "the given key" } else { "key" };
+            writeln!(
+                out,
+                "  {entries} of the journal, part of one of {size}, signed by {whose} {key}"
+            )
+        }
     }
 }
 

@@ -86,7 +86,7 @@ fn place(context: &Context, text: &str) -> Result<PathBuf, Failure> {
 }
 
 /// A public key: as one line, or in a file.
-fn public(context: &Context, text: &str) -> Result<PublicKey, Failure> {
+pub(super) fn public(context: &Context, text: &str) -> Result<PublicKey, Failure> {
     let path = context.directory.join(text);
     let line = if path.is_file() {
         String::from_utf8_lossy(&read_file(&path)?).into_owned()
@@ -109,6 +109,9 @@ pub(super) fn verdict(seen: &Checked, out: &mut dyn Write) -> io::Result<()> {
     }
     if seen.store_checked {
         writeln!(out, "the store was looked through again")?;
+    }
+    for one in &seen.waiting {
+        writeln!(out, "waits for {one}")?;
     }
     for problem in &seen.problems {
         writeln!(out, "problem: {problem}")?;

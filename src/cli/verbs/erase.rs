@@ -7,7 +7,8 @@ use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
     Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Run, RunOptions,
-    Selector, approve, certifiers, check, document, find, lift, list, plan, run as carry_out, show,
+    Selector, approve, attest, certifiers, check, document, find, lift, list, plan,
+    run as carry_out, show,
 };
 use stemmata::repo::Repository;
 
@@ -62,6 +63,9 @@ enum Verb {
         device: Option<PathBuf>,
     },
     /// Look again for what was erased
+    ///
+    /// If a certificate is pending, everybody whom it waits for is looked at again, and once all are
+    /// confirmed it is issued again as final.
     Verify {
         /// A certificate, or the id of its plan
         #[arg(value_name = "CERT")]
@@ -69,6 +73,29 @@ enum Verb {
         /// Look through this block device too
         #[arg(long, value_name = "PATH")]
         device: Option<PathBuf>,
+        /// The key to sign a certificate with that becomes final
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Say that an archive or worktree, which is not there any more, was destroyed
+    ///
+    /// What is there is looked into by `run` and `verify`. A certificate that waits for nothing else
+    /// becomes final then, and says whose word it is.
+    Attest {
+        /// A certificate's id, which is its plan's
+        #[arg(value_name = "CERT")]
+        plan: String,
+        /// Where it lay, as the certificate names it
+        #[arg(value_name = "PLACE")]
+        place: PathBuf,
+        /// How it was destroyed, or why that is known
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// A custodian's key
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// List plans and erasures
     List,
@@ -169,22 +196,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
                 Exit::INCOMPLETE
             })
         }
-        Verb::Verify { certificate, device } => look_again(context, certificate, device.as_deref()),
-        Verb::List => {
-            let repository = context.open()?;
-            let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
-            context.show("erase.list", &seen, |out| {
-                seen.erasures.iter().try_for_each(|one| {
-                    let (files, when) = (count(one.files, "file"), moment(one.time));
-                    writeln!(
-                        out,
-                        "{:.16}  {:<9} {files}, {when}: {}",
-                        one.plan, one.state, one.reason
-                    )
-                })
-            })?;
-            Ok(Exit::DONE)
+        Verb::Verify { certificate, device, key } => {
+            look_again(context, certificate, device.as_deref(), key.as_deref())
         }
+        Verb::Attest { plan, place, reason, key, dry_run } => {
+            let word = (reason.as_str(), key.as_deref());
+            give_word(context, plan, place, word, dry_run.dry_run)
+        }
+        Verb::List => show_all(context),
         Verb::Lift { what, reason, key, dry_run } => {
             let repository = context.open_to_write(dry_run.dry_run)?;
             let done = lift(&repository, what, reason, key.as_deref(), dry_run.dry_run);
@@ -199,13 +218,62 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     }
 }
 
-fn look_again(context: &Context, certificate: &str, device: Option<&Path>) -> Outcome {
+fn show_all(context: &Context) -> Outcome {
+    let repository = context.open()?;
+    let seen = Erasures { erasures: list(&repository).map_err(Failure::from)? };
+    context.show("erase.list", &seen, |out| {
+        seen.erasures.iter().try_for_each(|one| {
+            let (files, when) = (count(one.files, "file"), moment(one.time));
+            writeln!(out, "{:.16}  {:<9} {files}, {when}: {}", one.plan, one.state, one.reason)
+        })
+    })?;
+    Ok(Exit::DONE)
+}
+
+fn give_word(
+    context: &Context,
+    plan: &str,
+    place: &Path,
+    (reason, key): (&str, Option<&str>),
+    dry_run: bool,
+) -> Outcome {
+    let repository = context.open_to_write(dry_run)?;
+    let place = context.directory.join(place);
+    let done = attest(&repository, plan, &place, reason, key, dry_run).map_err(Failure::from)?;
+    context.done("erase.attest", &done, |out| {
+        let verb = if done.dry_run { "Would note" } else { "Noted" };
+        writeln!(out, "{verb} that the {} at {} was destroyed", done.kind, done.place)
+    })?;
+    Ok(Exit::DONE)
+}
+
+fn look_again(
+    context: &Context,
+    certificate: &str,
+    device: Option<&Path>,
+    key: Option<&str>,
+) -> Outcome {
     let repository = context.open()?;
     let file = find(&repository, certificate).map_err(Failure::from)?;
     let keys = certifiers(&repository).map_err(Failure::from)?;
     let store = Some(repository.place.store.clone());
     let options = CheckOptions { file, store, device: device.map(Path::to_path_buf) };
-    let seen: Checked = check(&options, &keys).map_err(Failure::from)?;
+    let mut seen: Checked = check(&options, &keys).map_err(Failure::from)?;
+    let waits = seen.ok && seen.status.as_deref() == Some("pending");
+    if let (true, Some(plan), Ok(_)) = (waits, &seen.certificate, repository.signer(key)) {
+        let (plan, key, device) = (plan.clone(), key.map(str::to_owned), options.device.clone());
+        drop(repository);
+        // Who has come back, was looked into or attested may be all that it waits for.
+        let repository = Repository::open_to_collect(&context.directory, context.environment()?)?;
+        let done = carry_out(&repository, &RunOptions { plan, key, device });
+        let done = done.map_err(Failure::from)?;
+        let waiting = |one: &&String| one.starts_with("archive ") || one.starts_with("worktree ");
+        seen.waiting = match done.status.as_str() {
+            "pending" => done.not_proven.iter().filter(waiting).cloned().collect(),
+            _ => Vec::new(),
+        };
+        seen.status = Some(done.status);
+    }
     context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
     Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
 }

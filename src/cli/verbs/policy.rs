@@ -160,6 +160,9 @@ fn explained(seen: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     if seen.policy.is_none() {
         return writeln!(out, "This store has no policy: `stem policy set FILE` sets one");
     }
+    for demand in &seen.approvals {
+        writeln!(out, "In this store {demand}")?;
+    }
     if seen.rules.is_empty() {
         return writeln!(out, "No rule concerns branch {} of {}", seen.branch, seen.dataset);
     }

@@ -7,11 +7,12 @@ use super::super::card::{card, croissant, markdown};
 use super::super::lineage::{NodeId, Question, around, details, prov};
 use super::super::{Error, Result};
 use super::entries::Listed;
-use super::{About, ENTRIES, HISTORY, JOURNAL, RECORDS, VERSION, entries, version_bytes};
+use super::{About, ENTRIES, HISTORY, JOURNAL, RECORDS, VERSION, entries, proofs, version_bytes};
 use crate::bag::Draft;
 use crate::catalogue::{Change, JournalEntry, RecordFilter, RecordRow};
 use crate::model::{Presence, RecordKind, RefKind, VersionId};
 use crate::repo::{self, Repository, Revision};
+use crate::sign::PublicKey;
 
 /// How many entries of the journal are read at once.
 const PAGE: u64 = 4096;
@@ -54,6 +55,7 @@ pub(super) fn write(
     draft: &Draft,
     about: &mut About,
     listed: &[Listed],
+    signed: Option<&(String, PublicKey)>,
 ) -> Result<()> {
     explain(repository, draft, about)?;
     let version = &about.version;
@@ -64,7 +66,9 @@ pub(super) fn write(
     draft.tag_file(ENTRIES, &entries::write(listed)?)?;
     draft.tag_file(HISTORY, &history(repository, version)?)?;
     draft.tag_file(RECORDS, &records(repository, about)?)?;
-    draft.tag_file(JOURNAL, &journal(repository, version)?)?;
+    let journal = journal(repository, version, about.journal_number)?;
+    draft.tag_file(JOURNAL, &journal)?;
+    proofs::write(repository, draft, about, &journal, signed)?;
     draft.tag_file("README.md", README.as_bytes())?;
     Ok(draft.tag_file("verify.py", VERIFY.as_bytes())?)
 }
@@ -145,14 +149,14 @@ fn records(repository: &Repository, about: &About) -> Result<Vec<u8>> {
 }
 
 /// The entries of the journal that speak of the version, whole, so that each can be checked against
-/// its hash.
-fn journal(repository: &Repository, version: &VersionId) -> Result<Vec<u8>> {
+/// its hash, up to the one with the number `last`.
+fn journal(repository: &Repository, version: &VersionId, last: u64) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut first = 1;
     loop {
-        let page = repository.catalogue.journal(first, u64::MAX, PAGE)?;
-        let Some(last) = page.last() else { return Ok(text) };
-        first = last.number + 1;
+        let page = repository.catalogue.journal(first, last, PAGE)?;
+        let Some(end) = page.last() else { return Ok(text) };
+        first = end.number + 1;
         for entry in &page {
             if speaks_of(entry, version)? {
                 text.extend(entry.to_line().trim_end().as_bytes());

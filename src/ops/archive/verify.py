@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Checks the archive that this file lies in. Needs Python 3.8 or later and nothing else.
 
-Every SHA-256 digest is checked, that no file is missing or was added, and that the version's record
-has the id that the archive is named after. With --blake3 the BLAKE3 digests are checked as well.
+Every SHA-256 digest is checked, that no file is missing or was added, that the version's record has
+the id that the archive is named after, and that the journal's entries have their hashes and stand in
+the tree under the checkpoint. Who has signed that is for `stem archive verify --key` to say. With
+--blake3 the BLAKE3 digests are checked as well.
 Exit code 0: nothing is wrong; 1: something is; what, is printed.
 """
+import base64
 import hashlib
+import io
 import json
 import os
 import struct
@@ -106,6 +110,53 @@ def read_manifest(path):
     return lines
 
 
+def root_by_proof(digest, index, size, path):
+    """The root of a tree of that size with this entry at that place (RFC 9162, section 2.1.3.2)."""
+    node, last = hashlib.sha256(b"\0" + digest).digest(), size - 1
+    if not 0 <= index < size:
+        return None
+    for beside in path:
+        if last == 0:
+            return None
+        if index & 1 or index == last:
+            node = hashlib.sha256(b"\1" + beside + node).digest()
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            node = hashlib.sha256(b"\1" + node + beside).digest()
+        index, last = index >> 1, last >> 1
+    return node if last == 0 else None
+
+
+def read_lines(top, name):
+    """The lines of a file about the archive."""
+    with open(os.path.join(top, "stem", name), encoding="utf-8", newline="\n") as file:
+        return file.read().split("\n")[:-1]
+
+
+def check_journal(top):
+    """What is wrong with the journal's entries, their hashes and proofs."""
+    entries, wrong = [], []
+    for line in read_lines(top, "journal.jsonl"):
+        entry = json.loads(line)
+        plain = line.replace(',"hash":"%s"' % entry["hash"], "", 1).encode("utf-8")
+        if blake3_python(io.BytesIO(plain)) != entry["hash"]:
+            wrong.append("stem/journal.jsonl: entry %s does not have its hash" % entry["number"])
+        entries.append(entry)
+    if not os.path.exists(os.path.join(top, "stem", "journal-proofs.jsonl")):
+        return wrong
+    note = read_lines(top, "checkpoint.note")
+    size, root = int(note[1]), base64.b64decode(note[2])
+    proofs = [json.loads(line) for line in read_lines(top, "journal-proofs.jsonl")]
+    if [one["number"] for one in proofs] != [entry["number"] for entry in entries]:
+        return wrong + ["stem/journal-proofs.jsonl: it is not about the entries of the journal"]
+    for entry, proof in zip(entries, proofs):
+        path = [bytes.fromhex(one) for one in proof["path"]]
+        if root_by_proof(bytes.fromhex(entry["hash"]), entry["number"] - 1, size, path) != root:
+            wrong.append("stem/journal-proofs.jsonl: it does not prove entry %s" % entry["number"])
+    return wrong
+
+
 def main():
     """Checks everything; what is wrong, in words."""
     top = os.path.dirname(os.path.abspath(__file__))
@@ -146,6 +197,10 @@ def main():
         identity = blake3_python(file)
     if identity != about["version"]:
         wrong.append("stem/version.json: it is version %s, not %s" % (identity, about["version"]))
+    try:
+        wrong += check_journal(top)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        wrong.append("stem/journal.jsonl: %r" % error)
     for one in wrong:
         print(ascii(one)[1:-1])
     print("%s: %d problems" % (about["version"], len(wrong)))

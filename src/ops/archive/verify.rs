@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::entries::{self, Listed};
-use super::{ABOUT, About, ENTRIES, Error, HISTORY, JOURNAL, VERSION};
+use super::proofs::{self, Proven};
+use super::{ABOUT, About, ENTRIES, Error, HISTORY, VERSION};
 use crate::bag::{self, Checked, Problem};
-use crate::catalogue::JournalEntry;
 use crate::format::{manifest, version};
 use crate::model::{Entry, ManifestId, Presence, Progress, Version, VersionId};
 use crate::ops::Result;
+use crate::sign::PublicKey;
 
 /// What reading an archive has shown.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Stands for every byte of it: BLAKE3 of its last manifest.
     pub digest: String,
+    /// What is shown of the journal's entries in it.
+    pub journal: Proven,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
     #[serde(skip)]
@@ -45,6 +48,16 @@ pub(super) struct Contents {
 }
 
 impl Verified {
+    /// Demands that `key` has signed what the journal's entries in the archive are proven by.
+    pub fn demand(&mut self, key: &PublicKey) {
+        self.journal.trusted = self.ok && self.journal.public.as_ref() == Some(key);
+        if !self.journal.trusted {
+            self.ok = false;
+            let problem = format!("is not signed by key {}", key.id());
+            self.problems.push(Problem { path: proofs::CHECKPOINT.into(), problem });
+        }
+    }
+
     /// Fails if anything is wrong.
     ///
     /// # Errors
@@ -74,17 +87,18 @@ pub fn verify(place: &Path, threads: usize, progress: &dyn Progress) -> Result<V
     let checked = bag::check(&place, threads, progress);
     progress.end();
     let mut checked = checked?;
-    let contents = contents(&place, &mut checked);
+    let mut journal = Proven::default();
+    let contents = contents(&place, &mut checked, &mut journal);
     let Checked { files, bytes, digest, mut problems, .. } = checked;
     problems.sort_by(|a, b| (&a.path, &a.problem).cmp(&(&b.path, &b.problem)));
     let version = contents.as_ref().map(|contents| contents.about.version);
     let ok = problems.is_empty();
     let contents = contents.filter(|_| ok);
-    Ok(Verified { ok, place, version, files, bytes, digest, problems, contents })
+    Ok(Verified { ok, place, version, files, bytes, digest, journal, problems, contents })
 }
 
 /// Compares what the archive says with the ids that follow from it.
-fn contents(place: &Path, checked: &mut Checked) -> Option<Contents> {
+fn contents(place: &Path, checked: &mut Checked, proven: &mut Proven) -> Option<Contents> {
     let mut read = |name: &str| match fs::read(place.join(name)) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
@@ -116,7 +130,7 @@ fn contents(place: &Path, checked: &mut Checked) -> Option<Contents> {
         }
     };
     check_history(&version, &history, &about, checked);
-    check_journal(place, checked);
+    *proven = proofs::check(place, &about, checked);
     let listed = File::open(place.join(ENTRIES)).map_err(|error| error.to_string());
     let listed = match listed.and_then(entries::read) {
         Ok(listed) => listed,
@@ -198,16 +212,5 @@ fn check_history(version: &Version, history: &[u8], about: &About, checked: &mut
     }
     if reached.len() != known.len() || about.ancestors != known.len() as u64 {
         checked.tell(HISTORY, "does not hold the versions that led to this one, and no others");
-    }
-}
-
-/// Whether every entry of the journal has the hash that it says.
-fn check_journal(place: &Path, checked: &mut Checked) {
-    let text = fs::read_to_string(place.join(JOURNAL)).unwrap_or_default();
-    for (line, number) in text.lines().zip(1..) {
-        let entry = JournalEntry::from_line(line);
-        if entry.is_none_or(|entry| entry.computed_hash() != entry.hash) {
-            checked.tell(JOURNAL, &format!("line {number} is no entry with the hash that it says"));
-        }
     }
 }

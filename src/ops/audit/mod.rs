@@ -15,6 +15,7 @@ use crate::model::Time;
 use crate::repo::Repository;
 
 pub use checkpoint::{Made, checkpoint};
+pub(in crate::ops) use proof::leaves;
 pub use proof::{Checked, PROOF_TYPE, Proof, check_proof, prove};
 pub use verify::{AuditReport, CheckpointStatus, OddTimes, VerifyOptions, verify};
 

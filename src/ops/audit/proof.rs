@@ -79,6 +79,31 @@ pub fn prove(repository: &Repository, number: u64) -> Result<Proof> {
     Ok(Proof { number, size: says.size, key: key.id(), text })
 }
 
+/// The leaves of the tree over the journal's first `size` entries, and what a checkpoint of that says.
+///
+/// # Errors
+///
+/// [`catalogue::Error::BadJournal`].
+pub(in crate::ops) fn leaves(
+    repository: &Repository,
+    size: u64,
+) -> Result<(Vec<Hash>, Checkpoint)> {
+    let mut leaves: Vec<Hash> = Vec::new();
+    let walked = walk([size], |each| {
+        repository.catalogue.check_journal(&mut |entry| {
+            each(entry);
+            if entry.number <= size {
+                leaves.push(leaf_of(entry));
+            }
+        })
+    })?;
+    if let Some((number, problem)) = walked.report.first_bad {
+        return Err(catalogue::Error::BadJournal { number, problem }.into());
+    }
+    let (size, root) = (leaves.len() as u64, tlog::root(&leaves));
+    Ok((leaves, Checkpoint { origin: walked.origin, size, root }))
+}
+
 /// The longest checkpoint over entry `number` that is signed by a key which the store knows.
 fn newest(repository: &Repository, number: u64) -> Result<Option<(String, Checkpoint, PublicKey)>> {
     let keys: Vec<_> =

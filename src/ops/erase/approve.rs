@@ -1,14 +1,17 @@
 //! Approvals: a person with a trusted key says that a plan may be carried out.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::Plan;
+use super::plan::{Findings, Plan, Selector};
 use super::run::load;
 use crate::catalogue::{Change, RecordFilter};
 use crate::format::canonical;
 use crate::model::{Record, RecordKind, Time};
 use crate::ops::{Error, Result};
+use crate::repo::policy::Deed;
 use crate::repo::{KeyRole, Repository, Transaction, TrustedKey, trusted_keys};
 use crate::sign::dsse;
 
@@ -117,6 +120,40 @@ pub(in crate::ops) fn sign(
     repository.change(action, &id[..16], None, transaction)?;
     let (key, by) = (trusted.id.to_string(), trusted.identity.to_string());
     Ok(Approved { plan: id, key, by, approval, envelope, trusted })
+}
+
+/// By how many keys something must be approved, by the policy and the worktree's settings.
+///
+/// # Errors
+///
+/// [`crate::repo::Error::Policy`].
+pub(in crate::ops) fn asked_for(
+    repository: &Repository,
+    deed: Deed,
+    datasets: &BTreeSet<String>,
+) -> Result<u64> {
+    let set = repository.config.settings.get("erase.approvals");
+    let set = set.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let policy = repository.policy()?.map(|(_, policy)| policy.approvals_for(deed, datasets));
+    Ok(policy.unwrap_or(0).max(set))
+}
+
+impl Findings {
+    /// The datasets that it is about, as far as branches and tags lead to them; none if no name
+    /// says whose it is.
+    pub(super) fn datasets(&self, selector: &Selector) -> BTreeSet<String> {
+        let named = self.branches.iter().chain(&self.tags).map(|one| &one.dataset);
+        named.chain(&selector.dataset).map(ToString::to_string).collect()
+    }
+}
+
+impl Plan {
+    /// The archives among its holders that can be reached.
+    pub(super) fn archives(&self) -> Vec<std::path::PathBuf> {
+        let archives = self.holders.iter().filter(|holder| holder.kind == "archive");
+        let places = archives.map(|holder| std::path::PathBuf::from(&holder.place));
+        places.filter(|place| place.is_dir()).collect()
+    }
 }
 
 /// The approver whose key this is.

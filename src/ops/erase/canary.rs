@@ -36,7 +36,7 @@ pub(super) struct Canaries {
     windows: HashMap<u32, Vec<[u8; 32]>>,
     count: usize,
     /// Which first bits of rolling hashes there are.
-    filter: Vec<u64>,
+    filter: Vec<u32>,
     bits: u32,
 }
 
@@ -104,11 +104,11 @@ impl Canaries {
         self.filter[(place >> 6) as usize] |= 1 << (place & 63);
     }
 
-    /// Takes windows of a chunk; whether there were any.
-    pub(super) fn sample(&mut self, chunk: &[u8]) -> bool {
-        let mut found = false;
+    /// Takes windows of a chunk; their rolling hashes.
+    pub(super) fn sample(&mut self, chunk: &[u8]) -> Vec<u32> {
+        let mut found = Vec::new();
         if chunk.len() < WINDOW {
-            return false;
+            return found;
         }
         let last = chunk.len() - WINDOW;
         for number in 0..PER_CHUNK {
@@ -116,11 +116,32 @@ impl Canaries {
             // The next place from here whose bytes say something.
             let fits = |at: &usize| says_something(&chunk[*at..*at + WINDOW]);
             let Some(at) = (near..=last).take(4096).find(fits) else { continue };
-            let window = &chunk[at..at + WINDOW];
-            self.add((self.rolling(window), self.hash(window)));
-            found = true;
+            found.push(self.watch(&chunk[at..at + WINDOW]));
         }
         found
+    }
+
+    /// Takes windows that overlap by half, so that whatever a chunk has that no other has stands in
+    /// one, if it is not shorter than one and a half of them.
+    pub(super) fn sample_closely(&mut self, chunk: &[u8]) -> Vec<u32> {
+        let windows = chunk.windows(WINDOW).step_by(WINDOW / 2);
+        windows.filter(|window| says_something(window)).map(|window| self.watch(window)).collect()
+    }
+
+    fn watch(&mut self, window: &[u8]) -> u32 {
+        let rolling = self.rolling(window);
+        self.add((rolling, self.hash(window)));
+        rolling
+    }
+
+    /// Whether any of these windows is looked for.
+    pub(super) fn knows_any(&self, rolling: &[u32]) -> bool {
+        rolling.iter().any(|one| self.windows.contains_key(one))
+    }
+
+    /// Looks for these as well.
+    pub(super) fn take(&mut self, others: &Self) {
+        others.windows().into_iter().for_each(|window| self.add(window));
     }
 
     /// Takes windows of a record, close enough that every field stands in one, if it is not long;
@@ -130,7 +151,7 @@ impl Canaries {
         let last = record.len().saturating_sub(WINDOW);
         for window in record.windows(WINDOW).step_by((last / PER_RECORD).max(RECORD_STEP)) {
             if says_something(window) {
-                self.add((self.rolling(window), self.hash(window)));
+                self.watch(window);
                 found = true;
             }
         }
@@ -214,7 +235,7 @@ mod tests {
             after in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let mut canaries = Canaries::new(&Salt::from_bytes([9; 32]));
-            if !canaries.sample(&chunk) {
+            if canaries.sample(&chunk).is_empty() {
                 return Ok(());
             }
             let stream = [&before[..], &chunk, &after].concat();
@@ -242,8 +263,8 @@ mod tests {
     #[test]
     fn windows_that_say_nothing_are_not_taken() {
         let mut canaries = Canaries::new(&Salt::from_bytes([1; 32]));
-        assert!(!canaries.sample(&[0; 5000]));
-        assert!(!canaries.sample(b"short"));
+        assert!(canaries.sample(&[0; 5000]).is_empty());
+        assert!(canaries.sample(b"short").is_empty());
         assert_eq!(canaries.len(), 0);
     }
 }

@@ -1,9 +1,10 @@
 //! Certificates: what was erased, how that was checked, and what is not proven; signed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::approve::approvals;
+use super::attest::attested;
 use super::job::Job;
 use super::plan::{AsOf, Bytes, Holder, Plan, id_of};
 use super::residue::TABLE;
@@ -21,6 +22,9 @@ use crate::ops::{Error, Result};
 use crate::repo::{Ground, KeyRole, Repository, Signer, trusted_keys};
 use crate::sign::commitment::{SCHEME, root_of};
 use crate::sign::{PublicKey, dsse};
+
+/// So many files of an archive are named.
+const MOST_SHOWN: usize = 5;
 
 /// A certificate that was made.
 pub(super) struct Certified {
@@ -120,8 +124,8 @@ fn statement(
     erased: Erased,
 ) -> Result<Statement> {
     let (subject, deleted) = commitments(plan, job);
-    let held = holders(repository, plan, evidence)?;
-    let is_final = held.iter().all(|holder| holder.status == "confirmed");
+    let held = holders(repository, plan, &attested(repository, &job.plan)?, evidence)?;
+    let is_final = held.iter().all(|holder| holder.status != "unconfirmed");
     let (number, previous) = place_in_row(repository, &job.plan)?;
     let person =
         Person { name: repository.author()?.to_string(), key: Some(public.id().to_string()) };
@@ -244,7 +248,12 @@ fn residue(evidence: &Evidence) -> Vec<Residue> {
 }
 
 /// What each holder was brought to, and how; never more than what is known.
-fn holders(repository: &Repository, plan: &Plan, evidence: &Evidence) -> Result<Vec<Held>> {
+fn holders(
+    repository: &Repository,
+    plan: &Plan,
+    attested: &BTreeMap<String, String>,
+    evidence: &Evidence,
+) -> Result<Vec<Held>> {
     let held = |holder: &Holder, level: Option<&str>, method: String| Held {
         kind: holder.kind.clone(),
         place: holder.place.clone(),
@@ -262,7 +271,7 @@ fn holders(repository: &Repository, plan: &Plan, evidence: &Evidence) -> Result<
                 let (level, method) = store_level(repository, &ground, evidence)?;
                 held(holder, Some(level), method)
             }
-            "worktree" if absent() => held(holder, None, "it is not there".into()),
+            "worktree" if absent() => absence(holder, attested, held),
             "worktree" => {
                 let mine = evidence.reported.iter().any(|text| text.contains(&holder.place));
                 match mine {
@@ -271,10 +280,43 @@ fn holders(repository: &Repository, plan: &Plan, evidence: &Evidence) -> Result<
                     false => held(holder, Some("L1"), "every file read again".into()),
                 }
             }
-            _ => held(holder, None, "out of reach".into()),
+            _ => match evidence.archives.get(place) {
+                None => absence(holder, attested, held),
+                Some(found) if found.is_empty() => {
+                    held(holder, Some("L1"), "every file of it read again".into())
+                }
+                Some(found) => held(holder, None, of_archive(found)),
+            },
         });
     }
     Ok(all)
+}
+
+/// Something that is not there: nothing can be looked at, so only a person can say more.
+fn absence(
+    holder: &Holder,
+    attested: &BTreeMap<String, String>,
+    held: impl Fn(&Holder, Option<&str>, String) -> Held,
+) -> Held {
+    match attested.get(&holder.place) {
+        Some(words) => Held { status: "attested".into(), ..held(holder, None, words.clone()) },
+        None => {
+            let text = "it is not there: bring it back to be looked into, or say with `stem erase \
+                        attest` that it was destroyed";
+            held(holder, None, text.into())
+        }
+    }
+}
+
+/// What somebody has to do about an archive, which others may hold for whole.
+fn of_archive(found: &[String]) -> String {
+    let (shown, more) = (found.iter().take(MOST_SHOWN), found.len().saturating_sub(MOST_SHOWN));
+    let shown = shown.cloned().collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "it holds {shown}{more}: archive the version again at another place, destroy this one, and \
+         say so with `stem erase attest`"
+    )
 }
 
 /// L2 only where old blocks were overwritten and no earlier pack was let go without that, or where
@@ -355,7 +397,8 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
     if job.unwatched > 0 {
         let few = job.unwatched;
         all.push(format!(
-            "{few} chunks are too short or too plain for a window: looked for by hash only"
+            "{few} chunks are too short or too plain for a window, or hold nothing that stands \
+             nowhere else: looked for by hash only"
         ));
     }
     if evidence.device_hits > 0 {

@@ -7,13 +7,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::approve::{APPROVAL, Approval};
 use super::job;
 use super::plan::{PLANS, Plan, id_of};
 use super::residue::TABLE;
 use super::run::gone;
-use super::statement::{CERTIFICATES, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement};
+use super::statement::{CERTIFICATES, Held, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement};
 use super::verify::{Sought, Witness};
 use crate::catalogue::Catalogue;
 use crate::format::canonical;
@@ -44,6 +45,9 @@ pub struct Checked {
     pub subject: Vec<String>,
     /// Whether the store was looked through again.
     pub store_checked: bool,
+    /// Whom a pending certificate waits for, and what has to be done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
     /// What does not hold.
     pub problems: Vec<String>,
 }
@@ -67,20 +71,31 @@ pub struct CheckOptions {
 ///
 /// When the file, or the store, cannot be read.
 pub fn check(options: &CheckOptions, keys: &[PublicKey]) -> Result<Checked> {
-    let envelope = read_file(&options.file)?;
+    let (mut checked, statement) = alone(&read_file(&options.file)?, keys);
+    if let (Some(store), Some(statement)) = (&options.store, statement) {
+        against(store, &statement, options.device.clone(), &mut checked.problems)?;
+        checked.store_checked = true;
+    }
+    checked.ok &= checked.problems.is_empty();
+    Ok(checked)
+}
+
+/// As [`check`], of a certificate alone that is at hand already.
+pub fn check_envelope(envelope: &[u8], keys: &[PublicKey]) -> Checked {
+    alone(envelope, keys).0
+}
+
+/// What a certificate alone shows, and what it says if it is signed.
+fn alone(envelope: &[u8], keys: &[PublicKey]) -> (Checked, Option<Statement>) {
     let mut checked = Checked { signature: "invalid".into(), ..Checked::default() };
-    let Some(statement) = open(&envelope, keys, &mut checked) else { return Ok(checked) };
+    let Some(statement) = open(envelope, keys, &mut checked) else { return (checked, None) };
     checked.subject = statement.subject.iter().map(|one| one.digest.salted.clone()).collect();
     checked.status = Some(statement.predicate.status.clone());
     checked.certificate = Some(statement.predicate.plan.clone());
     let signer = checked.signer.clone().unwrap_or_default();
     problems_of(&statement, &signer, &mut checked.problems);
-    if let Some(store) = &options.store {
-        against(store, &statement, options.device.clone(), &mut checked.problems)?;
-        checked.store_checked = true;
-    }
     checked.ok = checked.problems.is_empty();
-    Ok(checked)
+    (checked, Some(statement))
 }
 
 /// The statement, if a key of `keys` has signed exactly this envelope.
@@ -98,12 +113,27 @@ fn open(envelope: &[u8], keys: &[PublicKey], checked: &mut Checked) -> Option<St
     }
     checked.signature = "valid".into();
     checked.signer = opened.signers.first().map(|key| key.id().to_string());
+    if serde_json::from_slice(&opened.payload).is_ok_and(|value| !has_exact_numbers(&value)) {
+        checked.problems.push("a number in it is not an integer that JSON can hold exactly".into());
+        return None;
+    }
     match canonical::decode("certificate", &opened.payload) {
         Ok(statement) => Some(statement),
         Err(error) => {
             checked.problems.push(super::chain(&error));
             None
         }
+    }
+}
+
+/// Whether all numbers are integers from 0 to 2^53 - 1: larger ones are not the same to everybody
+/// who reads JSON (RFC 7493, section 2.2), so two readers would see two certificates.
+fn has_exact_numbers(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number < 1 << 53),
+        Value::Array(items) => items.iter().all(has_exact_numbers),
+        Value::Object(fields) => fields.values().all(has_exact_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
 
@@ -120,7 +150,8 @@ fn problems_of(statement: &Statement, signer: &str, problems: &mut Vec<String>) 
     must(predicate.schema == 1, "its schema is not known");
     must(predicate.tool.name == "stem", "another tool has made it");
     must(is_hash(&predicate.plan) && is_hash(&predicate.store), "plan or store is no hash");
-    must(!predicate.reason.trim().is_empty(), "it gives no reason");
+    let says = |character: char| !character.is_whitespace() && !character.is_control();
+    must(predicate.reason.chars().any(says), "it gives no reason");
     must(predicate.number >= 1, "it has no number");
     must((predicate.number == 1) == predicate.previous.is_none(), "number and previous disagree");
     must(predicate.previous.as_deref().is_none_or(is_hash), "the previous one is no hash");
@@ -205,7 +236,7 @@ fn holders(predicate: &Predicate, must: Must<'_>) {
         let known = matches!(holder.kind.as_str(), "store" | "worktree" | "archive");
         must(known, "a holder is of an unknown kind");
         match (holder.status.as_str(), holder.level.as_deref()) {
-            ("confirmed", Some("L1")) | ("unconfirmed", None) => {}
+            ("confirmed", Some("L1")) | ("unconfirmed" | "attested", None) => {}
             ("confirmed", Some("L2")) => {
                 let looked = predicate.tests.device_bytes.is_some();
                 let said = if looked { "raw device" } else { "overwritten in place" };
@@ -217,7 +248,7 @@ fn holders(predicate: &Predicate, must: Must<'_>) {
             _ => must(false, "a level is claimed that cannot be given"),
         }
     }
-    let all = predicate.holders.iter().all(|one| one.status == "confirmed");
+    let all = predicate.holders.iter().all(|one| one.status != "unconfirmed");
     let says = match predicate.status.as_str() {
         "final" => all,
         "pending" => !all,
@@ -237,12 +268,13 @@ fn approvals(predicate: &Predicate, must: Must<'_>) {
             must(false, "an approver's key cannot be read");
             continue;
         };
+        must(one.public == key.to_line(""), "an approver's key is written in another form");
         must(keys.insert(*key.as_bytes()), "one key has approved it twice");
         let opened = dsse::open(one.envelope.as_bytes(), APPROVAL, &[key], 1);
         let opened = opened.ok().filter(|opened| opened.is_exact);
         let approval = opened
             .and_then(|opened| canonical::decode::<Approval>("approval", &opened.payload).ok());
-        let Some(approval) = approval else {
+        let Some(approval) = approval.filter(|one| one.journal < 1 << 53) else {
             must(false, "an approval is not signed by its key");
             continue;
         };
@@ -307,7 +339,7 @@ fn against(
             _ => problem("a file that it names is not marked as erased under it"),
         }
     }
-    look(store, &catalogue, presence, &plan, &job, device, problems)
+    look(store, &catalogue, presence, (&plan, &job), device, &predicate.holders, problems)
 }
 
 /// Reads every byte of the store and its worktrees again.
@@ -315,9 +347,9 @@ fn look(
     store: &Path,
     catalogue: &Catalogue,
     presence: HashMap<FileId, Presence>,
-    plan: &Plan,
-    job: &job::Job,
+    (plan, job): (&Plan, &job::Job),
     device: Option<PathBuf>,
+    holders: &[Held],
     problems: &mut Vec<String>,
 ) -> Result<()> {
     let at = |source| repo::Error::Io { path: store.into(), source };
@@ -329,10 +361,17 @@ fn look(
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: presence,
         device,
+        archives: plan.archives(),
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
-    problems.extend(witness.look(&sought)?.found);
+    let evidence = witness.look(&sought)?;
+    problems.extend(evidence.found);
+    for holder in holders.iter().filter(|one| one.kind == "archive" && one.status == "confirmed") {
+        for what in evidence.archives.get(Path::new(&holder.place)).into_iter().flatten() {
+            problems.push(format!("archive {} holds {what}", holder.place));
+        }
+    }
     Ok(())
 }
 

@@ -9,35 +9,70 @@ fn rows(statement: &Statement) -> Vec<(String, String)> {
     let one = &statement.predicate;
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
-    row("number", format!("{} ({})", one.number, one.status));
+    let means = match one.status.as_str() {
+        "final" => "everybody who is known to have had it was looked at, or answered for",
+        _ => "somebody who had it was not looked at yet",
+    };
+    row("number", format!("{} ({}: {means})", one.number, one.status));
     row("certificate", one.plan.clone());
     row("issued", one.issued.to_string());
     row("store", one.store.clone());
     row("reason", one.reason.clone());
     row("legal basis", one.basis.clone().unwrap_or_else(|| "none given".into()));
     row("request", one.request.clone().unwrap_or_else(|| "none given".into()));
-    row("requested by", one.requester.name.clone());
+    row("requested by", format!("{}, {}", one.requester.name, one.planned));
+    row("approvals needed", one.approvals_needed.to_string());
     for approver in &one.approvers {
         row("approved by", approver.name.clone());
     }
-    row("carried out by", one.executor.name.clone());
+    let key = |person: &super::statement::Person| {
+        let key = person.key.as_ref().map(|key| format!(" (key {key})"));
+        format!("{}{}", person.name, key.unwrap_or_default())
+    };
+    row("carried out by", key(&one.executor));
+    row("looked again", format!("{}: the same program, by another way", key(&one.verifier)));
+    let scope = one.scope.as_ref().map_or("every dataset".into(), |name| format!("dataset {name}"));
+    row(
+        "selected in",
+        format!("{scope}; {} patterns or ids, which may name people", one.selectors),
+    );
     amounts(one, &mut row);
     for holder in &one.holders {
-        let level = holder.level.as_deref().unwrap_or("nothing");
-        row(&holder.kind, format!("{}: {level} ({})", holder.place, holder.method));
+        let level = holder.level.as_deref().map_or("no level", |level| match level {
+            "L1" => "L1, absent when everything was read again",
+            "L2" => "L2, cleared from the medium",
+            other => other,
+        });
+        let (place, status, method) = (&holder.place, &holder.status, &holder.method);
+        row(&holder.kind, format!("{place}: {status}, {level} ({method})"));
+    }
+    for used in &one.downstream {
+        row(
+            "made of it",
+            format!("{} {} used version {:.16}", used.kind, used.name, used.used.to_hex()),
+        );
     }
     for what in &one.not_proven {
         row("not proven", what.clone());
     }
     let tool = &one.tool;
-    row("made by", format!("{} {}", tool.name, tool.version));
+    let binary = tool.binary.as_ref().map(|hash| format!(", program {hash}")).unwrap_or_default();
+    row("made by", format!("{} {}{binary}", tool.name, tool.version));
+    row(
+        "certificate before",
+        one.previous.clone().unwrap_or_else(|| "none: it is the first".into()),
+    );
     row("journal", format!("entry {}, {}", one.journal.number, one.journal.hash));
     rows
 }
 
 fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     let (counts, tests) = (&one.counts, &one.tests);
-    row("files erased", counts.files.to_string());
+    match counts.records {
+        0 => row("files erased", counts.files.to_string()),
+        some => row("records erased", format!("{some}, in {} files", counts.files)),
+    }
+    row("commitment", format!("{} ({})", one.deleted.files.root, one.deleted.scheme));
     row("versions touched", format!("{}; their ids stay valid", one.versions.len()));
     row("chunks deleted", format!("{} ({} bytes)", counts.chunks_exclusive, counts.bytes.freed));
     row("chunks kept", format!("{}, content of other files too", counts.chunks_shared));
@@ -46,13 +81,21 @@ fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     }
     row("read back", format!("{} frames, {} bytes", tests.frames_read, tests.bytes_read));
     row("windows looked for", format!("{}, found {}", tests.canary_windows, tests.canary_hits));
+    if tests.chunks_without_window > 0 {
+        row("by hash only", format!("{} chunks or records", tests.chunks_without_window));
+    }
+    if let Some(bytes) = tests.device_bytes {
+        row("raw device", format!("{bytes} bytes looked through"));
+    }
     row("adding again", format!("refused for {} files", tests.readd_refused));
     row(
         "versions read",
         format!("{} with {} files", tests.retained_versions, tests.retained_files),
     );
     for residue in &one.residue {
-        row("residue", format!("{}: {}; found {}", residue.kind, residue.action, residue.found));
+        let (kind, action) = (&residue.kind, &residue.action);
+        let (looked, found) = (residue.looked_at, residue.found);
+        row("residue", format!("{kind}: {action}; looked at {looked}, found {found}"));
     }
 }
 

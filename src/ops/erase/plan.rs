@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::approve::asked_for;
 use super::doomed::Doomed;
 use super::hunt::Hunt;
 use super::records::{self, Asked, Search};
@@ -16,6 +17,7 @@ use crate::model::{
 };
 use crate::ops::classify::{Rules, survey_of};
 use crate::ops::{Error, Result, hold};
+use crate::repo::policy::Deed;
 use crate::repo::{self, Ground, Hold, Repository, Transaction};
 
 /// What a plan calls itself.
@@ -370,8 +372,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let found = findings(repository, selected, &doomed)?;
     let head = repository.catalogue.journal(scope.journal, scope.journal, 1)?;
     let hash = head.first().map(|entry| entry.hash.clone()).unwrap_or_default();
-    let set = repository.config.settings.get("erase.approvals");
-    let set = set.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let asked_for = asked_for(repository, Deed::Erase, &found.datasets(&selector))?;
     let plan = Plan {
         schema: SCHEMA.into(),
         store: store_id(repository)?,
@@ -387,7 +388,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         packs,
         residue: super::residue::planned(),
         holders: holders(repository)?,
-        approvals: options.approvals.max(set),
+        approvals: options.approvals.max(asked_for),
     };
     let bytes = plan.to_bytes()?;
     let id = id_of(&bytes);
@@ -494,7 +495,11 @@ fn holders(repository: &Repository) -> Result<Vec<Holder>> {
         let place = row.record.body.get("place").and_then(serde_json::Value::as_str);
         let place = place.map(str::to_owned).or(row.record.text).or(row.record.name);
         let place = place.unwrap_or_default();
-        let provable = "nothing: it is out of reach".to_owned();
+        let provable = match std::path::Path::new(&place).is_dir() {
+            true => "whether it holds any of it: every file is read, none is changed",
+            false => "nothing: it is not there",
+        };
+        let provable = provable.to_owned();
         let holder = Holder { kind: "archive".into(), place, provable };
         if !holders.contains(&holder) {
             holders.push(holder);

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::approve::approvals;
-use super::canary::Canaries;
+use super::approve::{approvals, asked_for};
+use super::canary::{Canaries, Window};
 use super::certificate::{self, Certified};
 use super::doomed::{AffectedPack, Doomed, needed};
 use super::hunt::Hunt;
@@ -23,7 +23,8 @@ use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::model::{FileId, PackName, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
-use crate::repo::{self, Repository, Transaction, free_space, pack_record};
+use crate::repo::policy::Deed;
+use crate::repo::{self, Repository, Transaction, free_space, pack_record, parallel};
 use crate::sign::commitment::Salt;
 use crate::store::PackInfo;
 
@@ -171,6 +172,7 @@ pub(super) fn witness(
         listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: gone(repository.catalogue.presence()?),
         device,
+        archives: plan.archives(),
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
@@ -279,6 +281,12 @@ impl Runner<'_> {
         if !why.is_empty() {
             return Err(Error::Blocked(why));
         }
+        let datasets = self.plan.found.datasets(&self.plan.selector);
+        let asked = asked_for(self.repository, Deed::Erase, &datasets)?;
+        if asked > self.plan.approvals {
+            let what = format!("{asked} approvals are asked for now, and it has to have fewer");
+            return Err(Error::OutOfDate(what));
+        }
         let found =
             approvals(self.repository, self.id, self.plan, self.repository.now())?.len() as u64;
         if found < self.plan.approvals {
@@ -308,15 +316,74 @@ impl Runner<'_> {
             // Before the files are withdrawn: from then on the records are refused.
             self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
         }
-        let mut reader = self.repository.store.reader()?;
-        let mut bytes = Vec::new();
-        for key in doomed.keys.iter().filter(|key| records.is_none() && key.kind == Kind::Chunk) {
-            reader.read(key, None, &mut bytes)?;
-            unwatched += u64::from(!canaries.sample(&bytes));
+        let chunks: Vec<Key> = match records {
+            Some(_) => Vec::new(),
+            None => doomed.keys.iter().copied().filter(|key| key.kind == Kind::Chunk).collect(),
+        };
+        let taken = self.windows_of(&chunks, &mut canaries, Canaries::sample)?;
+        unwatched += taken.iter().filter(|(_, windows)| windows.is_empty()).count() as u64;
+        canaries.remove(&self.common(doomed, &canaries)?);
+        // Chunks of which every window stands in something that stays are looked at more closely.
+        let bare = taken.iter().filter(|(_, windows)| !windows.is_empty());
+        let bare: Vec<Key> =
+            bare.filter(|(_, all)| !canaries.knows_any(all)).map(|(key, _)| *key).collect();
+        let mut closer = Canaries::new(&salt);
+        let taken = self.windows_of(&bare, &mut closer, Canaries::sample_closely)?;
+        closer.remove(&self.common(doomed, &closer)?);
+        unwatched += taken.iter().filter(|(_, all)| !closer.knows_any(all)).count() as u64;
+        canaries.take(&closer);
+        if canaries.len() == 0 && unwatched == 0 {
+            unwatched = doomed.keys.iter().filter(|key| key.kind == Kind::Chunk).count() as u64;
         }
         let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
         job.unwatched = unwatched;
         Ok(job)
+    }
+
+    /// Takes windows of chunks; which of each.
+    fn windows_of(
+        &self,
+        chunks: &[Key],
+        canaries: &mut Canaries,
+        sample: fn(&mut Canaries, &[u8]) -> Vec<u32>,
+    ) -> Result<Vec<(Key, Vec<u32>)>> {
+        let mut reader = self.repository.store.reader()?;
+        let (mut bytes, mut taken) = (Vec::new(), Vec::with_capacity(chunks.len()));
+        for key in chunks {
+            reader.read(key, None, &mut bytes)?;
+            taken.push((*key, sample(canaries, &bytes)));
+        }
+        Ok(taken)
+    }
+
+    /// The windows that stand in chunks that stay.
+    fn common(&self, doomed: &Doomed, canaries: &Canaries) -> Result<Vec<Window>> {
+        let common = std::sync::Mutex::new(HashSet::new());
+        if canaries.len() == 0 {
+            return Ok(Vec::new());
+        }
+        parallel::each(
+            self.repository.threads(),
+            &self.repository.store.packs(),
+            || Ok(()),
+            |(), pack| {
+                let mut scan = self.repository.store.scan(pack.name)?;
+                while let Some(frame) = scan.next_frame()? {
+                    let stays =
+                        frame.id.is_none_or(|id| !doomed.keys.contains(&Key::new(frame.kind, id)));
+                    if stays && frame.kind == Kind::Chunk {
+                        let found = canaries.find(frame.bytes);
+                        common
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .extend(found);
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        let common = common.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(common.into_iter().collect())
     }
 
     /// One change: the files are erased, and the packs that hold them are not relied on any more.

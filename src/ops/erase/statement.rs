@@ -148,7 +148,7 @@ pub struct Held {
     pub level: Option<String>,
     /// How that was reached.
     pub method: String,
-    /// `confirmed` or `unconfirmed`.
+    /// `confirmed`, `unconfirmed`, or `attested` where only a person's word says that it is gone.
     pub status: String,
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Witness {
     /// The files that need not be, and what is given out in their place.
     pub(super) gone: HashMap<FileId, Presence>,
     pub(super) device: Option<PathBuf>,
+    /// Archives that can be reached.
+    pub(super) archives: Vec<PathBuf>,
 }
 
 /// What came of it.
@@ -79,6 +81,8 @@ pub(super) struct Evidence {
     pub(super) in_metadata: u64,
     /// Worktrees that are not there.
     pub(super) absent_worktrees: Vec<PathBuf>,
+    /// What archives hold of it, of each that was looked into.
+    pub(super) archives: BTreeMap<PathBuf, Vec<String>>,
 }
 
 /// A sound object in a pack: where it lies.
@@ -153,6 +157,10 @@ impl Witness {
             } else {
                 walk.evidence.absent_worktrees.push(top.clone());
             }
+        }
+        for top in &self.archives {
+            let held = walk.archive(top);
+            walk.evidence.archives.insert(top.clone(), held);
         }
         if let Some(device) = &self.device {
             let bytes = walk.stream("device", device)?;
@@ -464,6 +472,30 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What of it an archive holds, in words; it is not ours to change.
+    fn archive(&mut self, top: &Path) -> Vec<String> {
+        let files = match everything_below(top) {
+            Ok(files) => files,
+            Err(error) => return vec![format!("cannot be read: {}", super::chain(&error))],
+        };
+        let mut held = Vec::new();
+        for path in files {
+            let name = path.strip_prefix(top).unwrap_or(&path).display().to_string();
+            match probe(&path, &self.canaries, true) {
+                Ok(probed) => {
+                    self.evidence.bytes += probed.bytes;
+                    if probed.file.is_some_and(|id| self.sought.files.contains(&id)) {
+                        held.push(name);
+                    } else if !probed.windows.is_empty() {
+                        held.push(format!("a part in {name}"));
+                    }
+                }
+                Err(error) => held.push(format!("{name} cannot be read: {error}")),
+            }
+        }
+        held
     }
 }
 

@@ -57,6 +57,8 @@ struct Prepared {
 struct Reading {
     commits: Vec<Prepared>,
     blobs: Vec<GitId>,
+    /// Where each of them was met first: a table is known by its name.
+    met_at: Vec<RepoPath>,
     places: HashMap<GitId, usize>,
     bytes: u64,
     paths: usize,
@@ -147,7 +149,7 @@ impl<'a> Batches<'a> {
         session.keep_nodes();
         self.blobs.since(self.repository.catalogue.root()?.epoch);
         let reading = self.read(plan, &plan.new[at..])?;
-        let stored = blobs::store(session, self.history, &reading.blobs)?;
+        let stored = blobs::store(session, self.history, &reading.blobs, &reading.met_at)?;
         let mut writing = Writing {
             batches: self,
             session,
@@ -252,7 +254,9 @@ impl<'a> Batches<'a> {
                 new = None;
             }
             let content = match new {
-                Some(file) => Some((file.mode, self.content(reader, file.blob, reading)?)),
+                Some(file) => {
+                    Some((file.mode, self.content(reader, file.blob, &change.path, reading)?))
+                }
                 None => None,
             };
             prepared.edits.push((change.path, content));
@@ -260,7 +264,13 @@ impl<'a> Batches<'a> {
         Ok(())
     }
 
-    fn content(&mut self, reader: &Reader, blob: GitId, reading: &mut Reading) -> Result<Content> {
+    fn content(
+        &mut self,
+        reader: &Reader,
+        blob: GitId,
+        path: &RepoPath,
+        reading: &mut Reading,
+    ) -> Result<Content> {
         if let Some(place) = reading.places.get(&blob) {
             return Ok(Content::New(*place));
         }
@@ -270,6 +280,7 @@ impl<'a> Batches<'a> {
         reading.bytes += reader.blob_size(blob)?;
         let place = reading.blobs.len();
         reading.blobs.push(blob);
+        reading.met_at.push(path.clone());
         reading.places.insert(blob, place);
         Ok(Content::New(place))
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use crate::git::{GitId, History};
-use crate::model::{FileId, FileRef, Mode};
-use crate::repo::{Result, Session, ingest_bytes};
+use crate::model::{FileId, FileRef, Mode, RepoPath};
+use crate::repo::{Result, Session, ingest_bytes_of};
 
 /// So many blobs of either age are remembered: 20 MB.
 const KEPT: usize = 200_000;
@@ -70,11 +70,12 @@ impl Blobs {
     }
 }
 
-/// Stores the content of blobs.
+/// Stores the content of blobs, each with a path that it has.
 pub(super) fn store(
     session: &Session<'_>,
     history: &History,
     blobs: &[GitId],
+    met_at: &[RepoPath],
 ) -> Result<Vec<Stored>> {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(vec![None; blobs.len()]);
@@ -90,9 +91,10 @@ pub(super) fn store(
                 return session.give_back(packer);
             }
             let mut share = [None; SHARE];
-            for (place, blob) in share.iter_mut().zip(&blobs[start..end]) {
+            let met = blobs[start..end].iter().zip(&met_at[start..end]);
+            for (place, (blob, path)) in share.iter_mut().zip(met) {
                 reader.read_blob(*blob, &mut content)?;
-                let file = ingest_bytes(session, &mut packer, &content, Mode::File)?;
+                let file = ingest_bytes_of(session, &mut packer, &content, Mode::File, Some(path))?;
                 progress.advance(1, file.size);
                 *place = Some(Stored { file: file.file, size: file.size });
             }

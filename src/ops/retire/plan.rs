@@ -13,6 +13,7 @@ use crate::ops::erase::{self, AsOf, Downstream, NamedRef, Selector};
 use crate::ops::state::States;
 use crate::ops::target::Target;
 use crate::ops::{Error, Result, add};
+use crate::repo::policy::Deed;
 use crate::repo::{self, Repository};
 
 const SCHEMA: &str = "stem.retire-plan/1";
@@ -200,8 +201,8 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let successor = successor.map(|found| format!("{}@{}", found.dataset, found.version));
     let core_to = absolute(&options.core_to)?;
     let head = repository.catalogue.journal_head()?;
-    let set = repository.config.settings.get("erase.approvals");
-    let set = set.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let datasets = [target.dataset.to_string()].into();
+    let asked_for = erase::asked_for(repository, Deed::Retire, &datasets)?;
     let mut plan = Plan {
         schema: SCHEMA.into(),
         store: erase::store_id(repository)?,
@@ -216,7 +217,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         aux: options.aux,
         successor,
         erasure: None,
-        approvals: options.approvals.max(set),
+        approvals: options.approvals.max(asked_for),
     };
     if !plan.found.destroyed.is_empty() {
         let mut asked = plan.erasure();

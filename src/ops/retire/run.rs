@@ -15,6 +15,7 @@ use crate::ops::archive::{self, Without};
 use crate::ops::erase::{self, approvals_of};
 use crate::ops::state::{States, record_of};
 use crate::ops::{Error, Result, hold};
+use crate::repo::policy::Deed;
 use crate::repo::{Doomed, Repository};
 
 /// Approvals of a plan, and of the erasure that belongs to it.
@@ -151,6 +152,12 @@ fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
         if !blocked.is_empty() {
             return Err(Error::Blocked(blocked));
         }
+    }
+    let datasets = [plan.dataset.to_string()].into();
+    let asked = erase::asked_for(repository, Deed::Retire, &datasets)?;
+    if asked > plan.approvals {
+        let what = format!("{asked} approvals are asked for now, and it has to have fewer");
+        return Err(Error::OutOfDate(what));
     }
     let approvals = approvals_of(repository, &plan.asked(id), repository.now())?.len() as u64;
     if approvals < plan.approvals {

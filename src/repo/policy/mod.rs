@@ -14,6 +14,8 @@ mod parse;
 mod toml_tree;
 mod words;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,10 +35,33 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub struct Policy {
     /// In the order of the file.
     pub rules: Vec<Rule>,
+    /// By how many keys erasures and retirements must be approved.
+    pub approvals: Vec<Approvals>,
     /// What its author expects of it.
     pub cases: Vec<Case>,
     /// BLAKE3 of the file, in hexadecimal.
     pub digest: String,
+}
+
+/// What destroys or ends something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// Erasing files or records.
+    Erase,
+    /// Retiring a dataset or version.
+    Retire,
+}
+
+/// One `[[approval]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approvals {
+    /// What needs it.
+    pub on: Vec<Deed>,
+    /// Patterns of datasets.
+    pub datasets: Vec<String>,
+    /// By how many keys of people other than who asks for it.
+    pub keys: u64,
 }
 
 /// When a rule is asked.
@@ -203,6 +228,16 @@ pub fn digest(text: &str) -> String {
 }
 
 impl Policy {
+    /// By how many keys a deed on these datasets must be approved. Where no dataset is known, every
+    /// rule counts.
+    pub fn approvals_for(&self, deed: Deed, datasets: &BTreeSet<String>) -> u64 {
+        let applies = |one: &&Approvals| {
+            let mine = || datasets.iter().any(|name| fits(&one.datasets, name));
+            one.on.contains(&deed) && (datasets.is_empty() || mine())
+        };
+        self.approvals.iter().filter(applies).map(|one| one.keys).max().unwrap_or(0)
+    }
+
     /// Judges by every rule that applies, in the order of the file.
     pub fn judge(&self, asked: &Asked<'_>, evidence: &Evidence) -> Vec<Judgement> {
         let applying = self.rules.iter().filter(|rule| rule.applies(asked));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use toml::de::DeTable;
 
 use super::toml_tree::{Node, Table, line};
-use super::{Act, Case, Kind, MAX_BYTES, Need, On, Policy, Rule, Threshold};
+use super::{Act, Approvals, Case, Deed, Kind, MAX_BYTES, Need, On, Policy, Rule, Threshold};
 use crate::model::{Provenance, RefName};
 
 /// What is wrong with a policy, and where.
@@ -107,7 +107,8 @@ impl Policy {
             problem: error.message().to_owned(),
         })?;
         let top = Table::top(text, document.get_ref());
-        top.only(&["rule", "test"])?;
+        top.only(&["rule", "approval", "test"])?;
+        let approvals = top.tables("approval")?.iter().map(approval).collect::<Result<_>>()?;
         let tables = top.tables("rule")?;
         if tables.len() > MOST_RULES {
             return Err(whole(format!("a policy has at most {MOST_RULES} rules")));
@@ -126,8 +127,31 @@ impl Policy {
             true => Vec::new(),
             false => cases(text, &tests)?,
         };
-        Ok(Self { rules, cases, digest: super::digest(text) })
+        Ok(Self { rules, approvals, cases, digest: super::digest(text) })
     }
+}
+
+fn approval(table: &Table<'_>) -> Result<Approvals> {
+    table.only(&["on", "datasets", "keys"])?;
+    let mut on = Vec::new();
+    for item in table.items("on")? {
+        on.push(match item.text()?.as_str() {
+            "erase" => Deed::Erase,
+            "retire" => Deed::Retire,
+            _ => return Err(item.wrong("it must be \"erase\" or \"retire\"")),
+        });
+    }
+    if table.get("on").is_none() {
+        on = vec![Deed::Erase, Deed::Retire];
+    }
+    let keys = table.count("keys")?;
+    if keys == 0 || on.is_empty() {
+        return Err(
+            table.wrong("it demands nothing: give `keys`, at least 1, and something in `on`")
+        );
+    }
+    let datasets = table.texts("datasets")?.unwrap_or_else(|| vec!["*".to_owned()]);
+    Ok(Approvals { on, datasets, keys })
 }
 
 fn rule(table: &Table<'_>, number: usize) -> Result<Rule> {

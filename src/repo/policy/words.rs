@@ -1,6 +1,6 @@
 //! A rule in words.
 
-use super::{On, Rule, Threshold};
+use super::{Approvals, Deed, On, Rule, Threshold};
 
 impl Rule {
     /// When it is asked.
@@ -72,6 +72,22 @@ impl Rule {
             ));
         }
         says
+    }
+}
+
+impl Approvals {
+    /// What it demands.
+    pub fn demand(&self) -> String {
+        let deed = |one: &Deed| match one {
+            Deed::Erase => "an erasure",
+            Deed::Retire => "a retirement",
+        };
+        let what = self.on.iter().map(deed).collect::<Vec<_>>().join(" or ");
+        let of = match self.datasets == ["*"] {
+            true => String::new(),
+            false => format!(" in datasets {}", quoted(&self.datasets)),
+        };
+        format!("{what}{of} is approved by {} keys of others than who asks for it", self.keys)
     }
 }
 

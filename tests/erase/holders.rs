@@ -1,0 +1,119 @@
+//! Who else has it: archives and worktrees that are looked into, that come back, that are gone; and
+//! when a certificate may be final.
+
+use super::certificates::{python, verifier};
+use super::place::{Place, with_history};
+
+fn status(place: &Place, id: &str) -> (String, serde_json::Value) {
+    let json = place.must(&format!("stem certificate show {id} --json"));
+    let shown: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let predicate = shown["data"]["predicate"].clone();
+    (predicate["status"].as_str().unwrap().to_owned(), predicate)
+}
+
+fn holder(predicate: &serde_json::Value, kind: &str) -> serde_json::Value {
+    let all = predicate["holders"].as_array().unwrap();
+    all.iter().find(|one| one["kind"] == kind).unwrap().clone()
+}
+
+/// Both verifiers take it.
+fn holds(place: &Place, id: &str) {
+    place.must(&format!("stem certificate verify {id} --store .stem/store"));
+    if let Some(python) = python() {
+        let (python, verifier) = (python.display(), verifier());
+        place.must(&format!(
+            "{python} {} .stem/store/certificates/{id}.json ../.config/stem/keys/*.pub",
+            verifier.display()
+        ));
+    }
+}
+
+#[test]
+fn an_archive_that_can_be_reached_is_looked_into() {
+    let place = with_history();
+    place.must("stem archive create v1 ../with && stem archive create HEAD ../without");
+    let id = place.plan("--path secret.txt");
+    let said = place.run(&format!("stem erase run {id}"));
+    assert_eq!(said.status.code(), Some(20));
+    let (state, predicate) = status(&place, &id);
+    assert_eq!(state, "pending");
+    let archives: Vec<_> = predicate["holders"].as_array().unwrap().iter().collect();
+    let of = |name: &str| {
+        let fits = |one: &&&serde_json::Value| one["place"].as_str().unwrap().ends_with(name);
+        (*archives.iter().find(fits).unwrap()).clone()
+    };
+    assert_eq!(of("/without")["level"], "L1", "{predicate:#}");
+    let method = of("/with")["method"].as_str().unwrap().to_owned();
+    assert!(method.contains("data/files/secret.txt") && method.contains("attest"), "{method}");
+    holds(&place, &id);
+    // It is there: nobody may say that it was destroyed; nor that another one was.
+    let with = of("/with")["place"].as_str().unwrap().to_owned();
+    place.ends(2, &format!("stem erase attest {id} {with} --reason shredded"));
+    place.ends(2, &format!("stem erase attest {id} ../elsewhere --reason shredded"));
+    let said = place.run(&format!("stem erase verify {id}"));
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("waits for archive") && said.contains("secret.txt"), "{said}");
+    // The version is archived again without it, and the old archive goes.
+    place.must("stem archive create v1 ../again && rm -r ../with");
+    let said = place.must(&format!("stem erase verify {id}"));
+    assert!(said.contains("waits for archive"), "gone is not destroyed: {said}");
+    place.must(&format!("stem erase attest {id} {with} --reason 'tape 7 shredded'"));
+    let said = place.must(&format!("stem erase verify {id}"));
+    assert!(said.contains("final"), "{said}");
+    let (state, predicate) = status(&place, &id);
+    assert_eq!((state.as_str(), of("/with")["status"].as_str()), ("final", Some("unconfirmed")));
+    let told = predicate["not_proven"].to_string();
+    assert!(told.contains("tape 7") && told.contains("by the word of Ann"), "{told}");
+    assert!(predicate["holders"].to_string().contains("attested"), "{predicate:#}");
+    holds(&place, &id);
+    place.must("stem audit verify && stem fsck --rebuild && stem audit verify");
+}
+
+#[test]
+fn a_part_of_it_in_an_archive_is_found_as_well() {
+    let place = with_history();
+    place.must("stem archive create HEAD ../bag");
+    let id = place.plan("--path secret.txt");
+    // Somebody has put a piece of it there, under another name.
+    place.must("stem cat v1:secret.txt | tail -n 100 > ../bag/data/files/small.txt");
+    place.ends(20, &format!("stem erase run {id}"));
+    let (_, predicate) = status(&place, &id);
+    let method = holder(&predicate, "archive")["method"].to_string();
+    assert!(method.contains("a part in data/files/small.txt"), "{method}");
+    // An archive that was clean when it was looked into, and is not any more, is told of.
+    let place = with_history();
+    place.must("stem archive create HEAD ../bag && stem cat v1:secret.txt > ../copy");
+    let id = place.erase("--path secret.txt");
+    assert_eq!(status(&place, &id).0, "final");
+    place.must("mv ../copy ../bag/data/files/more");
+    let said = place.run(&format!("stem erase verify {id}"));
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.code() == Some(20) && text.contains("data/files/more"), "{text}");
+}
+
+#[test]
+fn a_worktree_that_was_away_comes_back_and_is_looked_into() {
+    let place = with_history();
+    place.must(
+        "mkdir ../other && cd ../other && stem init -q --store ../data/.stem/store --dataset second \
+         && stem -C ../data cat v1:secret.txt > mine.txt && stem add -q -A && stem commit -q -m mine \
+         && mv ../other ../away",
+    );
+    let id = place.plan("--path secret.txt");
+    place.ends(20, &format!("stem erase run {id}"));
+    let (state, predicate) = status(&place, &id);
+    assert_eq!(state, "pending");
+    assert_eq!(holder(&predicate, "worktree")["status"], "confirmed", "the one here");
+    assert!(predicate["not_proven"].to_string().contains("bring it back"), "{predicate:#}");
+    holds(&place, &id);
+    place.must("mv ../away ../other");
+    // It has the content: that is found, and `run` takes it away.
+    place.ends(20, &format!("stem erase verify {id}"));
+    place.must(&format!(
+        "stem erase run {id} && stem erase verify {id} && ! test -e ../other/mine.txt"
+    ));
+    assert_eq!(status(&place, &id).0, "final");
+    holds(&place, &id);
+    let needle = super::place::canary(&place);
+    assert_eq!(place.places(&needle), Vec::<String>::new());
+}
