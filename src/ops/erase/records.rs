@@ -151,21 +151,28 @@ pub(super) fn keep(repository: &Repository, plan: &str, bytes: &[u8]) -> Result<
 }
 
 /// Destroys what a plan looked for, wherever it lies beside a plan.
+///
+/// What cannot be read is what is left of one that was being destroyed, or never came to be: such
+/// files are written whole under another name.
 pub(super) fn forget(repository: &Repository, plan: &str) -> Result<()> {
     let papers = repository.papers(PLANS);
-    let Some(mine) = papers.read(&file_of(plan))? else { return Ok(()) };
-    let mine = parse(&mine)?;
+    let own = file_of(plan);
+    let Some(mine) = papers.read(&own)? else { return Ok(()) };
+    let mine = parse(&mine).ok();
     let same = |other: &Wanted| {
-        (&other.record, &other.keys, &other.containing)
-            == (&mine.record, &mine.keys, &mine.containing)
+        mine.as_ref().is_some_and(|mine| {
+            (&other.record, &other.keys, &other.containing)
+                == (&mine.record, &mine.keys, &mine.containing)
+        })
     };
-    // The own one last: if this is interrupted it says what the others are.
-    for name in papers.names()?.iter().filter(|name| name.ends_with(".wanted")) {
-        let Some(bytes) = papers.read(name)?.filter(|_| *name != file_of(plan)) else { continue };
-        if parse(&bytes).is_ok_and(|other| same(&other)) {
-            papers.shred(name)?;
+    // The own one last: as long as it can be read it says what the others are.
+    let others = papers.names()?.into_iter().filter(|name| *name != own);
+    for name in others.filter(|name| name.ends_with(".wanted") || name.ends_with(".wanted.new")) {
+        let Some(bytes) = papers.read(&name)? else { continue };
+        if parse(&bytes).map_or(true, |other| same(&other)) {
+            papers.shred(&name)?;
         }
     }
-    papers.shred(&file_of(plan))?;
+    papers.shred(&own)?;
     Ok(())
 }

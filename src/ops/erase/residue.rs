@@ -16,6 +16,10 @@ use crate::model::{FileId, FileRef, Mode};
 use crate::ops::Result;
 use crate::repo::{self, Content, Ground, Repository, papers, sweep};
 
+/// In the `.stem` of a worktree: the file that is being destroyed, and what takes its place.
+const OLD: &str = "erase.old";
+const NEW: &str = "erase.new";
+
 /// A kind of place, and what is done there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,7 +160,8 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
     for target in &plan.found.targets {
         sizes.entry(target.size).or_default().push(target.file);
     }
-    let mut removed = 0;
+    let (mut removed, dot) = (0, top.join(".stem"));
+    leftovers(&dot)?;
     for path in files_of(top)? {
         let at = |source| repo::Error::Io { path: path.clone(), source };
         let Ok(meta) = path.symlink_metadata() else { continue };
@@ -171,28 +176,80 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
         } else if let id = hash(&path).map_err(at)?
             && ids.contains(&id)
         {
-            // Another name of the same file is not ours to destroy.
-            let is_alone = std::os::unix::fs::MetadataExt::nlink(&meta) == 1;
-            let gone = if is_alone { papers::shred(&path) } else { std::fs::remove_file(&path) };
-            gone.map_err(at)?;
-            removed += 1;
             let target = plan.found.targets.iter().find(|target| target.file == id);
-            if let Some((by, size)) = target.and_then(|one| Some((one.by?, one.by_size?))) {
-                let file = FileRef { mode: Mode::File, size, file: by };
-                replace(repository, &path, &file, meta.permissions().mode())?;
-            }
+            let copy = target.and_then(|one| {
+                let (file, size) = (one.by?, one.by_size?);
+                Some(FileRef { mode: Mode::File, size, file })
+            });
+            exchange(repository, &dot, &path, &meta, copy)?;
+            removed += 1;
         }
     }
     Ok(removed)
 }
 
-/// Writes a file where none is.
-fn replace(repository: &Repository, path: &Path, file: &FileRef, mode: u32) -> Result<()> {
+/// Removes what a run that was killed has left in a worktree's `.stem`.
+fn leftovers(dot: &Path) -> Result<()> {
+    for path in [OLD, NEW].map(|name| dot.join(name)) {
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        // As long as it has its old name too, the file is met there.
+        let is_alone = std::os::unix::fs::MetadataExt::nlink(&meta) == 1;
+        let gone = if is_alone { papers::shred(&path) } else { std::fs::remove_file(&path) };
+        gone.map_err(|source| repo::Error::Io { path, source })?;
+    }
+    Ok(())
+}
+
+/// Destroys a file, and puts `copy` in its place if there is one. Under its name stands either the
+/// whole file or the whole copy at any moment; what is being destroyed lies in `.stem` then, where
+/// the next run finds it.
+fn exchange(
+    repository: &Repository,
+    dot: &Path,
+    path: &Path,
+    meta: &std::fs::Metadata,
+    copy: Option<FileRef>,
+) -> Result<()> {
+    let at = |source| repo::Error::Io { path: path.into(), source };
+    let (old, new) = (dot.join(OLD), dot.join(NEW));
+    // Another name of the same file is not ours to destroy.
+    let is_alone = std::os::unix::fs::MetadataExt::nlink(meta) == 1;
+    let Some(copy) = copy else {
+        return match (is_alone, std::fs::rename(path, &old)) {
+            // On another file system: where it lies, then.
+            (true, Err(_)) => papers::shred(path).map_err(at),
+            (true, Ok(())) => papers::shred(&old).map_err(at),
+            (false, Ok(())) => std::fs::remove_file(&old).map_err(at),
+            (false, Err(_)) => std::fs::remove_file(path).map_err(at),
+        }
+        .map_err(Into::into);
+    };
+    let mode = meta.permissions().mode();
+    write(repository, &new, &copy, mode)?;
+    let kept_aside = is_alone && std::fs::hard_link(path, &old).is_ok();
+    let is_here = kept_aside || !is_alone;
+    if is_here && std::fs::rename(&new, path).is_ok() {
+        if kept_aside {
+            papers::shred(&old).map_err(at)?;
+        }
+        return Ok(());
+    }
+    // A file system within the worktree, or one without links.
+    if is_alone { papers::shred(path) } else { std::fs::remove_file(path) }.map_err(at)?;
+    for rest in [&old, &new] {
+        papers::shred(rest).map_err(at)?;
+    }
+    write(repository, path, &copy, mode)
+}
+
+/// Writes a file where none is, durably.
+fn write(repository: &Repository, path: &Path, file: &FileRef, mode: u32) -> Result<()> {
     let at = |source| repo::Error::Io { path: path.into(), source };
     let mut options = std::fs::OpenOptions::new();
     let mut out = options.write(true).create_new(true).mode(mode).open(path).map_err(at)?;
     Content::new(repository)?
         .range(file, 0, file.size, &mut |piece| out.write_all(piece).map_err(at))?;
+    out.sync_all().map_err(at)?;
     Ok(())
 }
 
