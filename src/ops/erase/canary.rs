@@ -36,7 +36,7 @@ pub(super) struct Canaries {
     windows: HashMap<u32, Vec<[u8; 32]>>,
     count: usize,
     /// Which first bits of rolling hashes there are.
-    filter: Vec<u32>,
+    filter: Vec<u64>,
     bits: u32,
 }
 
