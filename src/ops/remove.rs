@@ -127,6 +127,7 @@ pub fn move_path(repository: &Repository, from: &[u8], to: &[u8], dry_run: bool)
     if !entries(repository, to.as_bytes())?.is_empty() {
         return Err(Error::Refused(format!("`{to}` is there already")));
     }
+    refuse_below_a_file(repository, &to)?;
     let mut renamed = Vec::with_capacity(moved.len());
     let mut edits = Vec::with_capacity(moved.len() * 2);
     for entry in moved {
@@ -169,6 +170,22 @@ pub fn move_path(repository: &Repository, from: &[u8], to: &[u8], dry_run: bool)
     let as_of = file_time(&repository.place.dot)?;
     repository.keep_index(&index, &staged, as_of, &records);
     Ok(Rename { renamed, dry_run })
+}
+
+/// Fails if a directory on the way to `path` is staged as a file. The file itself may be gone, so
+/// that the file system would let the path be made.
+fn refuse_below_a_file(repository: &Repository, path: &RepoPath) -> Result<()> {
+    let (nodes, staged) = (repository.nodes(), repository.state().staged);
+    let slashes = path.as_bytes().iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    for directory in slashes.map(|(at, _)| &path.as_bytes()[..at]) {
+        if manifest::get(&nodes, &staged, directory)?.is_some() {
+            let file = RepoPath::show_bytes(directory);
+            return Err(Error::Refused(format!(
+                "`{file}` is staged as a file, so nothing can lie below"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A rename changes a file's ctime only.
