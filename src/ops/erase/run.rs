@@ -309,35 +309,39 @@ impl Runner<'_> {
     fn prepare(&self, doomed: &Doomed, records: Option<(&Hunt<'_>, &Selected)>) -> Result<Job> {
         let salt = Salt::random()?;
         let mut canaries = Canaries::new(&salt);
-        let mut unwatched = 0;
-        if let Some((hunt, selected)) = records {
-            let (prints, few) = hunt.watch(selected, &salt, &mut canaries)?;
-            unwatched = few;
-            // Before the files are withdrawn: from then on the records are refused.
-            self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
-        }
-        let chunks: Vec<Key> = match records {
-            Some(_) => Vec::new(),
-            None => doomed.keys.iter().copied().filter(|key| key.kind == Kind::Chunk).collect(),
+        let unwatched = match records {
+            Some((hunt, selected)) => {
+                let (prints, few) = hunt.watch(selected, &salt, &mut canaries)?;
+                // Before the files are withdrawn: from then on the records are refused.
+                self.repository.ban_records(self.id, salt.as_bytes(), prints)?;
+                few
+            }
+            None => self.sample(doomed, &salt, &mut canaries)?,
         };
-        let taken = self.windows_of(&chunks, &mut canaries, Canaries::sample)?;
-        unwatched += taken.iter().filter(|(_, windows)| windows.is_empty()).count() as u64;
-        canaries.remove(&self.common(doomed, &canaries)?);
+        let is_blind = canaries.len() == 0 && unwatched == 0;
+        let unwatched = if is_blind { chunks_of(doomed).count() as u64 } else { unwatched };
+        let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
+        job.unwatched = unwatched;
+        Ok(job)
+    }
+
+    /// Takes windows of the chunks that go, and of those that stand in nothing else; how many chunks
+    /// have none.
+    fn sample(&self, doomed: &Doomed, salt: &Salt, canaries: &mut Canaries) -> Result<u64> {
+        let chunks: Vec<Key> = chunks_of(doomed).collect();
+        let taken = self.windows_of(&chunks, canaries, Canaries::sample)?;
+        let mut unwatched = taken.iter().filter(|(_, windows)| windows.is_empty()).count() as u64;
+        canaries.remove(&self.common(doomed, canaries)?);
         // Chunks of which every window stands in something that stays are looked at more closely.
         let bare = taken.iter().filter(|(_, windows)| !windows.is_empty());
         let bare: Vec<Key> =
             bare.filter(|(_, all)| !canaries.knows_any(all)).map(|(key, _)| *key).collect();
-        let mut closer = Canaries::new(&salt);
+        let mut closer = Canaries::new(salt);
         let taken = self.windows_of(&bare, &mut closer, Canaries::sample_closely)?;
         closer.remove(&self.common(doomed, &closer)?);
         unwatched += taken.iter().filter(|(_, all)| !closer.knows_any(all)).count() as u64;
         canaries.take(&closer);
-        if canaries.len() == 0 && unwatched == 0 {
-            unwatched = doomed.keys.iter().filter(|key| key.kind == Kind::Chunk).count() as u64;
-        }
-        let mut job = Job::new(self.id, &salt, &doomed.keys, &canaries);
-        job.unwatched = unwatched;
-        Ok(job)
+        Ok(unwatched)
     }
 
     /// Takes windows of chunks; which of each.
@@ -530,4 +534,9 @@ fn busy() -> Error {
         expected: "the same".into(),
         found: "others at work".into(),
     }))
+}
+
+/// The chunks that go.
+fn chunks_of(doomed: &Doomed) -> impl Iterator<Item = Key> + '_ {
+    doomed.keys.iter().copied().filter(|key| key.kind == Kind::Chunk)
 }
