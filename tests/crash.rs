@@ -163,12 +163,14 @@ fn switch_survives_a_kill_at_every_call() {
         return;
     }
     let before = format!(
-        "{BEFORE} && echo two > a && rm l && seq 9 > d/new && stem add -q -A && stem commit -q -m two"
+        "{BEFORE} && stem switch -q side && mkdir far && seq 500 > far/away && stem add -q -A \
+         && stem commit -q -m far && stem switch -q main \
+         && echo two > a && rm l && seq 9 > d/new && seq 500 > near && stem add -q -A && stem commit -q -m two"
     );
     let story = Story {
         before: before.leak(),
         killed: "stem switch -q side",
-        end: "stem status --json; ls -R; cat a d/numbers.txt | cksum; readlink l",
+        end: "stem status --json; ls -R; cat a d/numbers.txt far/away | cksum; readlink l",
         ..Story::default()
     };
     let kills = tell(&story);

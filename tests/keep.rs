@@ -1,4 +1,4 @@
-//! Checking and collecting: what is damaged is named, what is needed stays, what is not goes.
+//! Checking, collecting and switching: what is damaged is named, what is needed stays, what is not goes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(clippy::print_stderr, reason = "a long test says how much it has tried")]
@@ -13,3 +13,5 @@ mod gc;
 mod matrix;
 #[path = "keep/place.rs"]
 mod place;
+#[path = "keep/switch.rs"]
+mod switch;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use self::moves::Moves;
 use super::content::Content;
 use super::ingest::{Failed, join};
 use super::survey::hash_file;
@@ -12,6 +13,8 @@ use crate::format::manifest::Change;
 use crate::model::{Entry, FileRef, RepoPath};
 use crate::worktree::write::{Hand, Writer};
 use crate::worktree::{self, Index, Record, Root, Stat, file_time};
+
+mod moves;
 
 /// A file written in place may be found half done after a crash; longer ones never are.
 const IN_PLACE_BYTES: u64 = 1 << 20;
@@ -34,8 +37,10 @@ pub struct Updated {
 /// How a path stands before it is changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Standing {
-    /// Nothing there, or what was recorded, or the beginning of what will be there.
+    /// Nothing there, or the beginning of what will be there.
     Free,
+    /// What was recorded.
+    Recorded(Stat),
     /// A directory; if it is not empty once the removals are done, it stays in the way.
     Directory,
     /// It is already what it shall become.
@@ -111,18 +116,31 @@ fn update_present(
     losses.refuse(force)?;
     let mut updated = Updated::default();
     let mut hand = writer.hand();
-    remove(&mut hand, changes, &mut updated)?;
+    let aliases = has_aliases(changes);
+    let moves = if aliases { Moves::default() } else { Moves::of(changes, &standings) };
+    let moved = moves.make(&mut hand, changes);
+    updated.written = moved.len() as u64;
+    updated.removed = updated.written;
+    let (entries, places) = wanted(changes, &standings, &moved, &mut updated);
+    // What is removed first may be in the way of new files, which are then slow on some file systems:
+    // ext4 looks long for a place among files that were removed a moment ago.
+    let last = !aliases && !losses.obstruct() && has_room(repository, &entries);
+    if !last {
+        remove(&mut hand, changes, &mut updated)?;
+    }
     for path in &losses.on_the_way {
         hand.remove(path)?;
     }
-    let (entries, places) = wanted(changes, &standings, &mut updated);
     for (entry, &place) in entries.iter().zip(&places) {
         if standings[place] == Standing::Directory {
             hand.remove_empty_directory(&entry.path)?;
         }
     }
     let extracted = extract(repository, &writer, &entries)?;
-    updated.written = extracted.written.len() as u64;
+    if last {
+        remove(&mut hand, changes, &mut updated)?;
+    }
+    updated.written += extracted.written.len() as u64;
     for (number, record) in extracted.written {
         updated.records.push((changes[places[number]].path.clone(), Some(record)));
     }
@@ -217,7 +235,7 @@ fn stand_one(
             return Ok(Standing::Done(stat));
         }
         if change.old == Some(record.file) {
-            return Ok(Standing::Free);
+            return Ok(Standing::Recorded(stat));
         }
     }
     let Ok((stat, file)) = hash_file(root, &change.path, stat.mode, buffer) else {
@@ -228,7 +246,7 @@ fn stand_one(
         return Ok(Standing::Done(stat));
     }
     if change.old == Some(now) {
-        return Ok(Standing::Free);
+        return Ok(Standing::Recorded(stat));
     }
     let begun = is_beginning(root, change, stat, content, buffer)?;
     Ok(if begun { Standing::Free } else { Standing::Unsaved })
@@ -261,6 +279,8 @@ struct Losses {
     on_the_way: Vec<RepoPath>,
     /// Files in a directory where a file must be.
     strangers: Vec<RepoPath>,
+    /// Something that will be removed stands where a file or a directory must be.
+    obstructed: bool,
 }
 
 impl Losses {
@@ -279,7 +299,9 @@ impl Losses {
             let mut directory = change.path.directory();
             while !directory.is_empty() && seen.insert(directory) {
                 let Ok(path) = RepoPath::new(directory) else { break };
-                if !removed.contains(&path) && is_no_directory(root, &path) {
+                if removed.contains(&path) {
+                    losses.obstructed = true;
+                } else if is_no_directory(root, &path) {
                     losses.on_the_way.push(path.clone());
                 }
                 directory = match directory.iter().rposition(|&byte| byte == b'/') {
@@ -288,10 +310,16 @@ impl Losses {
                 };
             }
             if *standing == Standing::Directory {
+                losses.obstructed = true;
                 losses.strangers.extend(strangers(root, &change.path, &removed));
             }
         }
         losses
+    }
+
+    /// Whether new files can only be written once others are gone.
+    fn obstruct(&self) -> bool {
+        self.obstructed || !self.on_the_way.is_empty()
     }
 
     /// Fails with every path that would be lost; with `force`, that must not be overwritten.
@@ -324,6 +352,22 @@ fn strangers(root: &Root, directory: &RepoPath, removed: &HashSet<&RepoPath>) ->
     files.into_iter().filter(|path| !removed.contains(path)).collect()
 }
 
+/// Whether some file system takes the name of a file that goes for that of one that comes.
+fn has_aliases(changes: &[Change]) -> bool {
+    let gone = changes.iter().filter(|change| change.new.is_none());
+    let gone: HashSet<Vec<u8>> = gone.map(|change| change.path.folded()).collect();
+    let mut come = changes.iter().filter(|change| change.new.is_some());
+    !gone.is_empty() && come.any(|change| gone.contains(&change.path.folded()))
+}
+
+/// Whether the file system has room for all new files beside those that will go.
+fn has_room(repository: &Repository, entries: &[Entry]) -> bool {
+    /// Stays free, for directories and whatever else is written meanwhile.
+    const SPARE: u64 = 64 << 20;
+    let bytes = entries.iter().map(|entry| entry.file.size).fold(SPARE, u64::saturating_add);
+    super::free_space(&repository.place.root).is_ok_and(|free| free > bytes)
+}
+
 /// Removes what shall not be there any more.
 fn remove(hand: &mut Hand<'_>, changes: &[Change], updated: &mut Updated) -> Result<()> {
     let mut directories: Vec<&[u8]> = Vec::new();
@@ -342,20 +386,26 @@ fn remove(hand: &mut Hand<'_>, changes: &[Change], updated: &mut Updated) -> Res
     Ok(())
 }
 
-/// The files to write, each with its place in `changes`; notes those that are there already.
+/// The files to write, each with its place in `changes`; notes those that are there already, and
+/// those that were moved there.
 fn wanted(
     changes: &[Change],
     standings: &[Standing],
+    moved: &HashMap<usize, Stat>,
     updated: &mut Updated,
 ) -> (Vec<Entry>, Vec<usize>) {
     let (mut entries, mut places) = (Vec::new(), Vec::new());
     for (place, (change, standing)) in changes.iter().zip(standings).enumerate() {
         let Some(file) = change.new else { continue };
+        if let Some(&stat) = moved.get(&place) {
+            updated.records.push((change.path.clone(), Some(Record { file, stat })));
+            continue;
+        }
         match standing {
             Standing::Done(stat) => {
                 updated.records.push((change.path.clone(), Some(Record { file, stat: *stat })));
             }
-            Standing::Free | Standing::Directory | Standing::Unsaved => {
+            Standing::Free | Standing::Recorded(_) | Standing::Directory | Standing::Unsaved => {
                 entries.push(Entry { path: change.path.clone(), file });
                 places.push(place);
             }

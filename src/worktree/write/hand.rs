@@ -221,6 +221,27 @@ impl<'a> Hand<'a> {
         Stat::from_statx(&statx).map_err(|_| WriteError::InTheWay { path: path.clone() })
     }
 
+    /// Gives a file that looks as `was` another name, and says how it looks then; `None` if it does
+    /// not look so, or something speaks against the name: nothing is done then, and whoever needs
+    /// the file there writes it. [`Stat::UNKNOWN`] if it was changed while it got the name.
+    pub fn take_over(&mut self, from: &RepoPath, to: &RepoPath, was: &Stat) -> Option<Stat> {
+        let source = self.existing(from.directory()).ok()?;
+        let look = |directory: &OwnedFd, path| {
+            let statx = platform::statx_at(directory, &c_name(path)).ok()?;
+            Stat::from_statx(&statx).ok()
+        };
+        if look(&source, from)? != *was {
+            return None;
+        }
+        let destination = self.directory(to.directory()).ok()?;
+        let flags = RenameFlags::NOREPLACE;
+        renameat_with(&*source, from.name(), &*destination, to.name(), flags).ok()?;
+        match look(&destination, to) {
+            Some(stat) if stat == (Stat { ctime_ns: stat.ctime_ns, ..*was }) => Some(stat),
+            _ => Some(Stat::UNKNOWN),
+        }
+    }
+
     /// Removes a file or a link; whether there was one. A directory stays.
     ///
     /// # Errors

@@ -1,0 +1,102 @@
+//! `switch` between versions that have the same files elsewhere.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use crate::place::{Place, noise};
+
+fn inode(place: &Place, path: &str) -> u64 {
+    fs::symlink_metadata(place.work().join(path)).unwrap().ino()
+}
+
+fn read(place: &Place, path: &str) -> Vec<u8> {
+    fs::read(place.work().join(path)).unwrap()
+}
+
+fn rename(place: &Place, from: &str, to: &str) {
+    let to = place.work().join(to);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::rename(place.work().join(from), to).unwrap();
+}
+
+fn assert_clean(place: &Place) {
+    assert_eq!(place.ok(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_file_that_is_elsewhere_in_the_other_version_is_moved_and_not_written() {
+    let place = Place::new();
+    for name in 0..40_u8 {
+        place.write(&format!("here/{name}"), &noise(name.into(), 3000));
+    }
+    place.write("here/twin", &noise(1, 3000));
+    place.write("here/run", b"#!/bin/sh\n");
+    fs::set_permissions(place.work().join("here/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    place.write("here/same but not executable", b"#!/bin/sh\n");
+    place.commit("here");
+    place.ok(&["switch", "-b", "there"]);
+    rename(&place, "here", "there/far");
+    place.commit("there");
+    let moved = inode(&place, "there/far/7");
+    place.ok(&["switch", "main"]);
+    assert_clean(&place);
+    assert_eq!(inode(&place, "here/7"), moved);
+    assert!(!place.work().join("there").exists(), "empty directories go");
+    for name in 0..40_u8 {
+        assert_eq!(read(&place, &format!("here/{name}")), noise(name.into(), 3000));
+    }
+    let mode = |name: &str| inode_mode(&place, name) & 0o111;
+    assert_eq!((mode("here/run"), mode("here/same but not executable")), (0o111, 0));
+    place.ok(&["fsck", "--read-data"]);
+    place.ok(&["switch", "there"]);
+    assert_clean(&place);
+    assert_eq!(inode(&place, "there/far/7"), moved);
+}
+
+fn inode_mode(place: &Place, path: &str) -> u32 {
+    fs::metadata(place.work().join(path)).unwrap().mode()
+}
+
+#[test]
+fn a_file_that_was_changed_is_not_taken_for_what_it_was() {
+    let place = Place::new();
+    place.write("a", &noise(1, 3000));
+    place.commit("a");
+    place.ok(&["switch", "-b", "other"]);
+    rename(&place, "a", "b");
+    place.commit("b");
+    place.write("b", &noise(2, 3000));
+    assert_eq!(place.run(&["switch", "main"]).status.code(), Some(15));
+    assert_eq!(read(&place, "b"), noise(2, 3000));
+    place.ok(&["switch", "--force", "main"]);
+    assert_clean(&place);
+    assert_eq!(read(&place, "a"), noise(1, 3000));
+    assert!(!place.work().join("b").exists());
+}
+
+/// A name for a directory, a directory for a name, and names that some file systems take for one.
+#[test]
+fn what_stands_in_its_own_way_is_written_anew() {
+    let place = Place::new();
+    for (one, other) in [("a", "a/b/c"), ("d/e", "d"), ("f", "F"), ("g/h", "G/h"), ("i", "j")] {
+        let content = noise(one.len() as u64 + 7, 2000);
+        let branch = format!("to-{}", other.replace('/', "-"));
+        place.write(one, &content);
+        place.commit(one);
+        place.ok(&["switch", "-b", &branch]);
+        rename(&place, one, "aside");
+        let _ = fs::remove_dir(place.work().join("d"));
+        rename(&place, "aside", other);
+        place.commit(other);
+        for _ in 0..2 {
+            place.ok(&["switch", "main"]);
+            assert_clean(&place);
+            assert_eq!(read(&place, one), content);
+            place.ok(&["switch", &branch]);
+            assert_clean(&place);
+            assert_eq!(read(&place, other), content);
+            assert!(fs::read(place.work().join(one)).is_err());
+        }
+        place.ok(&["switch", "main"]);
+    }
+}
