@@ -20,8 +20,9 @@ use crate::model::PackName;
 const FAN_IN: usize = 8;
 /// So many packs may be searched one by one.
 const LOOSE_PACKS: usize = 16;
-/// Packs below this length are of one tier; each further tier is eight times as long.
-const SMALLEST_TIER: u64 = 128 << 10;
+/// Packs below this length are of one tier; each further tier is eight times as long. Longer, and a
+/// pack of many small commits would be copied again with every few new ones.
+const SMALLEST_TIER: u64 = 1 << 10;
 
 /// What lies in a directory of packs or of temporary files.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ pub struct Listing {
 ///
 /// Packs are sorted into tiers, each eight times the size of the one before, up to half of a full
 /// pack; eight of one tier and kind make one of a higher tier. A byte is therefore copied at most
-/// once per tier, four times in its life, and of n commits of any size O(log n) small packs are
+/// once per tier, six times in its life, and of n commits of any size O(log n) small packs are
 /// left.
 pub fn merge_candidates(live: &[PackInfo]) -> Vec<Vec<PackInfo>> {
     let mut tiers: BTreeMap<_, Vec<PackInfo>> = BTreeMap::new();

@@ -61,26 +61,29 @@ fn eight_small_packs_of_a_size_and_kind_are_merged() {
 
 #[test]
 fn after_many_commits_few_small_packs_are_left_and_bytes_were_copied_few_times() {
-    let mut live: Vec<PackInfo> = Vec::new();
-    let mut copied = 0;
-    let make = |bytes, epoch| PackInfo {
-        name: PackName::random().unwrap(),
-        kind: PackKind::Data,
-        bytes,
-        objects: 1,
-        epoch,
-    };
-    for epoch in 0..4000 {
-        live.push(make(100 << 10, epoch));
-        for group in merge_candidates(&live) {
-            let bytes = group.iter().map(|pack| pack.bytes).sum::<u64>();
-            copied += bytes;
-            live.retain(|pack| !group.contains(pack));
+    for bytes in [300, 1000, 5000, 100 << 10] {
+        let mut live: Vec<PackInfo> = Vec::new();
+        let mut copied = 0;
+        let make = |bytes, epoch| PackInfo {
+            name: PackName::random().unwrap(),
+            kind: PackKind::Data,
+            bytes,
+            objects: 1,
+            epoch,
+        };
+        for epoch in 0..4000 {
             live.push(make(bytes, epoch));
+            for group in merge_candidates(&live) {
+                let bytes = group.iter().map(|pack| pack.bytes).sum::<u64>();
+                copied += bytes;
+                live.retain(|pack| !group.contains(pack));
+                live.push(make(bytes, epoch));
+            }
         }
+        let small = live.iter().filter(|pack| pack.bytes < PACK_BYTES / 2).count();
+        assert!(small < 32, "{small} packs are left of commits of {bytes} bytes");
+        assert!(copied <= 6 * 4000 * bytes, "{copied} bytes copied of commits of {bytes}");
     }
-    assert!(live.iter().filter(|pack| pack.bytes < PACK_BYTES / 2).count() < 32, "{}", live.len());
-    assert!(copied <= 4 * 4000 * (100 << 10));
 }
 
 /// Every way of looking up agrees, whichever tables over many packs there are.
