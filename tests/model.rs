@@ -507,6 +507,8 @@ fn what_went_wrong_once_goes_right() {
             restore(None, false),
             restore(None, true),
         ],
+        // A directory gets another name, and a file that is gone from it stays missed.
+        vec![save(below, 0), save(4, 1), Op::Delete(below), Op::Rename(d, 5)],
         // A branch that is there already is found before the files change.
         vec![save(a, 0), save(a, 1), new(1, Some(0), false), back(), new(1, None, true)],
         vec![save(a, 0), new(1, None, false), Op::Write(1, 0, 3), ALL, new(1, None, true)],

@@ -12,7 +12,7 @@ use crate::format::manifest::{self, Change};
 use crate::model::{Entry, RepoPath};
 use crate::repo::{self, Repository, Transaction};
 use crate::worktree::write::{Writer, rename};
-use crate::worktree::{Record, Root, file_time};
+use crate::worktree::{Record, Root, Stat, file_time};
 
 /// What was taken out.
 #[derive(Debug, Serialize)]
@@ -154,15 +154,14 @@ pub fn move_path(repository: &Repository, from: &[u8], to: &[u8], dry_run: bool)
         renamed.iter().map(|one| (&one.to, &one.from)).collect();
     let mut records: Vec<(RepoPath, Option<Record>)> = Vec::with_capacity(edits.len());
     for (path, file) in edits {
-        let record = match file {
-            Some(file) => root.stat(&path).ok().flatten().map(|stat| Record { file, stat }),
-            None => None,
-        };
+        // One that is gone from the disk is known as a file that is not there.
+        let look = || root.stat(&path).ok().flatten().unwrap_or(Stat::UNKNOWN);
+        let record = file.map(|file| Record { file, stat: look() });
         // A file that was changed before it was moved must be looked at again.
         let unsure = origins.get(&path).and_then(|from| index.get(from));
         let record = record.map(|record| match unsure {
             Some(old) if same_content(&old, &record) => record,
-            _ => Record { stat: crate::worktree::Stat::UNKNOWN, ..record },
+            _ => Record { stat: Stat::UNKNOWN, ..record },
         });
         records.push((path, record));
     }
