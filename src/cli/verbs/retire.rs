@@ -97,6 +97,8 @@ enum Verb {
         /// Write it here, as `report.json` and `report.html`
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
 }
 
@@ -128,10 +130,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.show("retire.verify", &seen, |out| write_check(&seen, out))?;
             Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
         }
-        Verb::Report { id, output } => {
+        Verb::Report { id, output, dry_run } => {
             let repository = context.open()?;
             let into = output.as_ref().map(|output| context.directory.join(output));
-            let seen = report(&repository, id, into.as_deref()).map_err(Failure::from)?;
+            let seen = report(&repository, id, into.as_deref(), dry_run.dry_run);
+            let seen = seen.map_err(Failure::from)?;
             context.show("retire.report", &seen, |out| {
                 let one = &seen.report;
                 writeln!(out, "plan {}", one.id)?;
@@ -144,7 +147,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
                 }
                 writeln!(out, "  kept       {}", count(one.kept.files, "content"))?;
                 writeln!(out, "  digest     {}", seen.digest)?;
-                seen.written.iter().try_for_each(|path| writeln!(out, "wrote {path}"))
+                let verb = if seen.dry_run { "would write" } else { "wrote" };
+                seen.written.iter().try_for_each(|path| writeln!(out, "{verb} {path}"))
             })?;
             Ok(Exit::DONE)
         }
