@@ -5,6 +5,8 @@
 
 #[path = "audit/journal.rs"]
 mod journal;
+#[path = "audit/nonsense.rs"]
+mod nonsense;
 #[path = "audit/place.rs"]
 mod place;
 #[path = "audit/proof.rs"]

@@ -16,7 +16,7 @@ use super::{Error, Result, platform};
 /// `Stem` in ASCII: what SQLite calls the application id.
 pub(super) const APPLICATION_ID: i64 = 1_400_137_069;
 /// The schema that the migrations of this build lead to.
-pub(super) const SCHEMA: i64 = 8;
+pub(super) const SCHEMA: i64 = 9;
 /// How long we wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many rows may wait for the thread that asked for them.

@@ -112,6 +112,7 @@ verbs! {
     Branch => branch,
     Tag => tag,
     Switch => switch,
+    Checkout => checkout,
     Restore => restore,
     Reset => reset,
     Rollback => rollback,

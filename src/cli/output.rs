@@ -1,37 +1,46 @@
 //! Documents that are made to be handed over: to a file that the user names, or to the screen.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
+use stemmata::ops::outfile;
 
 use super::{Context, Failure};
 
+/// An answer that also says whether it only tells what would be done.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told<'a, T> {
+    #[serde(flatten)]
+    pub(crate) answer: &'a T,
+    pub(crate) dry_run: bool,
+}
+
 /// Writes `text` to `file`, or as the answer. With `--json` the answer is `data`, and the file is
-/// written as well.
+/// written as well. A dry run writes no file, and fails where the file could not be made.
 pub(crate) fn deliver<T: Serialize>(
     context: &Context,
     verb: &str,
     file: Option<&Path>,
     data: &T,
     text: &str,
+    dry_run: bool,
 ) -> Result<(), Failure> {
+    let data = &Told { answer: data, dry_run };
     let Some(file) = file else {
         return context.show_exactly(verb, data, |out| out.write_all(text.as_bytes()));
     };
-    let path = context.directory.join(file);
-    write(&path, text.as_bytes()).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{} is there already", file.display()))
-        }
-        _ => Failure::Repo(stemmata::repo::Error::Io { path: path.clone(), source }),
-    })?;
-    context.done(verb, data, |out| writeln!(out, "Wrote {}", file.display()))
+    must_be_free(context, file)?;
+    let verb_of_file = if dry_run { "Would write" } else { "Wrote" };
+    if !dry_run {
+        outfile::write(&context.file(file), text.as_bytes()).map_err(Failure::from)?;
+    }
+    context.done(verb, data, |out| writeln!(out, "{verb_of_file} {}", file.display()))
 }
 
-/// Makes the file; what is there already is left alone.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Fails if there is something with the name of a file that is to be made.
+pub(crate) fn must_be_free(context: &Context, file: &Path) -> Result<(), Failure> {
+    match context.file(file).symlink_metadata() {
+        Ok(_) => Err(Failure::Usage(format!("{} is there already", file.display()))),
+        Err(_) => Ok(()),
+    }
 }

@@ -77,12 +77,23 @@ pub struct Card {
     pub tables: Vec<Table>,
 }
 
-/// Gathers what is recorded of `revision`. With `digests` every file has its SHA-256.
+/// Whether files have their SHA-256, which is read from the content once and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digests {
+    /// They have none.
+    Without,
+    /// They have; nothing is kept that was not known before.
+    Read,
+    /// They have, and the catalogue keeps what was not known before.
+    Kept,
+}
+
+/// Gathers what is recorded of `revision`.
 ///
 /// # Errors
 ///
 /// The errors of revisions; what keeps the version from being read.
-pub fn card(repository: &Repository, revision: &str, digests: bool) -> Result<Card> {
+pub fn card(repository: &Repository, revision: &str, digests: Digests) -> Result<Card> {
     let found = repository.resolve(revision)?;
     let version = found.version;
     let record = repository.read_version(&version)?;
@@ -145,7 +156,7 @@ fn notes(
     Ok(all.into_iter().map(note).collect())
 }
 
-fn files(repository: &Repository, record: &Version, digests: bool) -> Result<Vec<CardFile>> {
+fn files(repository: &Repository, record: &Version, digests: Digests) -> Result<Vec<CardFile>> {
     let nodes = repository.nodes();
     let mut entries = Vec::new();
     for entry in manifest::list(&nodes, &record.manifest, b"")? {
@@ -155,9 +166,9 @@ fn files(repository: &Repository, record: &Version, digests: bool) -> Result<Vec
         }
     }
     let mut known = Default::default();
-    if digests {
+    if digests != Digests::Without {
         let files: Vec<_> = entries.iter().map(|entry| entry.file).collect();
-        known = sha256(repository, &files)?;
+        known = sha256(repository, &files, digests == Digests::Kept)?;
     }
     let digest = |file: &FileId| known.get(file).cloned();
     let file = |entry: Entry| CardFile { sha256: digest(&entry.file.file), entry };

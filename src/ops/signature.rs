@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Result, outfile};
 use crate::model::VersionId;
-use crate::repo::{self, Repository};
+use crate::repo::Repository;
 
 pub use crate::repo::signature::{
     Judge, SignatureStatus, Signing, TAG_TYPE, VERSION_TYPE, Verdict, is_signed, must_be_ready,
@@ -23,12 +23,13 @@ pub struct Verified {
     pub ok: bool,
     /// All of them, oldest first.
     pub signatures: Vec<SignatureStatus>,
-    /// The files that were written, for `ssh-keygen -Y verify`: of each signature what it signs, and
+    /// The files that were written, or would be, for `ssh-keygen -Y verify`: of each signature what it signs, and
     /// itself.
     pub written: Vec<PathBuf>,
 }
 
-/// Judges the signatures of the version that `revision` names, and writes them to `directory`.
+/// Judges the signatures of the version that `revision` names, and writes them to `directory`, or
+/// only says which files that would make.
 ///
 /// # Errors
 ///
@@ -37,20 +38,18 @@ pub fn verify(
     repository: &Repository,
     revision: &str,
     directory: Option<&Path>,
+    dry_run: bool,
 ) -> Result<Verified> {
     let version = repository.resolve(revision)?.version;
     let signatures = status(repository, &version)?;
     let mut written = Vec::new();
     if let Some(directory) = directory {
-        let io = |source| repo::Error::Io { path: directory.to_path_buf(), source };
-        std::fs::create_dir_all(directory).map_err(io)?;
+        let mut folder = outfile::Folder::new(directory, dry_run)?;
         for one in &signatures {
-            let path = directory.join(format!("{}.statement", one.number));
-            outfile::write(&path, one.statement.as_bytes())?;
-            let signature = directory.join(format!("{}.sig", one.number));
-            outfile::write(&signature, one.signature.as_bytes())?;
-            written.extend([path, signature]);
+            folder.put(&format!("{}.statement", one.number), one.statement.as_bytes())?;
+            folder.put(&format!("{}.sig", one.number), one.signature.as_bytes())?;
         }
+        written = folder.written;
     }
     Ok(Verified { version, ok: is_signed(&signatures), signatures, written })
 }

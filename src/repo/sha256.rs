@@ -18,12 +18,16 @@ pub const ANALYSERS: &[&str] = &[ANALYSER.0];
 const BATCH: usize = 4096;
 
 /// The SHA-256 of the content of each file, in hexadecimal. What was not known is computed, and
-/// kept if the catalogue can be written. A file whose content cannot be read has none.
+/// kept if `keep` says so and the catalogue can be written. A file whose content cannot be read has none.
 ///
 /// # Errors
 ///
 /// The catalogue's and the store's.
-pub fn sha256(repository: &Repository, files: &[FileRef]) -> Result<HashMap<FileId, String>> {
+pub fn sha256(
+    repository: &Repository,
+    files: &[FileRef],
+    keep: bool,
+) -> Result<HashMap<FileId, String>> {
     let (name, version) = ANALYSER;
     let ids: Vec<FileId> = files.iter().map(|file| file.file).collect();
     let mut known = repository.catalogue.facts(name, version, &ids)?;
@@ -52,7 +56,7 @@ pub fn sha256(repository: &Repository, files: &[FileRef]) -> Result<HashMap<File
             },
         )?;
         let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if repository.catalogue.is_writable() {
+        if keep && repository.catalogue.is_writable() {
             repository.catalogue.keep_facts(name, version, &found)?;
         }
         known.extend(found);

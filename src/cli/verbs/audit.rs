@@ -13,6 +13,7 @@ use stemmata::repo;
 
 use super::key;
 use crate::cli::args::DryRun;
+use crate::cli::output::must_be_free;
 use crate::cli::text::{moment, number};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -65,6 +66,8 @@ enum Verb {
         /// Write to a new file
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Sign how far the journal has come
     Checkpoint {
@@ -84,6 +87,8 @@ enum Verb {
         /// Write the proof to a new file
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Check a proof; needs nothing but it and the public key; exit with 1 if it proves nothing
     CheckProof {
@@ -119,13 +124,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
         Verb::Verify { checkpoints, keys } => check(context, checkpoints, keys),
-        Verb::Export { format: ExportFormat::Jsonl, output } => {
-            hand_out(context, output.as_deref())
+        Verb::Export { format: ExportFormat::Jsonl, output, dry_run } => {
+            hand_out(context, output.as_deref(), dry_run.dry_run)
         }
         Verb::Checkpoint { output, key, dry_run } => {
             sign(context, output.as_deref(), key.as_deref(), dry_run.dry_run)
         }
-        Verb::Prove { number, output } => make_proof(context, *number, output.as_deref()),
+        Verb::Prove { number, output, dry_run } => {
+            make_proof(context, *number, output.as_deref(), dry_run.dry_run)
+        }
         Verb::CheckProof { file, key } => look_at_proof(context, file, key.as_deref()),
     }
 }
@@ -207,9 +214,10 @@ struct Written<'a> {
     file: PathBuf,
     #[serde(flatten)]
     exported: &'a Exported,
+    dry_run: bool,
 }
 
-fn hand_out(context: &Context, output: Option<&Path>) -> Outcome {
+fn hand_out(context: &Context, output: Option<&Path>, dry_run: bool) -> Outcome {
     let repository = context.open()?;
     let Some(output) = output else {
         if context.json {
@@ -219,12 +227,17 @@ fn hand_out(context: &Context, output: Option<&Path>) -> Outcome {
         export(&repository, &mut out).map_err(Failure::from)?;
         return Ok(Exit::DONE);
     };
+    must_be_free(context, output)?;
     let file = context.file(output);
-    let mut out = io::BufWriter::new(outfile::create(&file).map_err(Failure::from)?);
+    let mut out: Box<dyn Write> = match dry_run {
+        true => Box::new(io::sink()),
+        false => Box::new(io::BufWriter::new(outfile::create(&file).map_err(Failure::from)?)),
+    };
     let exported = export(&repository, &mut out).map_err(Failure::from)?;
-    let done = Written { file, exported: &exported };
+    let done = Written { file, exported: &exported, dry_run };
     context.done("audit.export", &done, |out| {
-        writeln!(out, "Wrote {} to {}", entries(exported.entries), output.display())
+        let verb = if dry_run { "Would write" } else { "Wrote" };
+        writeln!(out, "{verb} {} to {}", entries(exported.entries), output.display())
     })?;
     Ok(Exit::DONE)
 }
@@ -233,8 +246,8 @@ fn sign(context: &Context, output: Option<&Path>, key: Option<&str>, dry_run: bo
     let repository = context.open_to_write(dry_run)?;
     let key = key.map(|key| key::own(context, key));
     let file = output.map(|path| context.file(path));
-    if let Some(there) = file.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-        return Err(Failure::Usage(format!("{} is there already", there.display())));
+    if let Some(output) = output {
+        must_be_free(context, output)?;
     }
     let made: Made = checkpoint(&repository, key.as_deref(), dry_run).map_err(Failure::from)?;
     if let (Some(path), Some(note)) = (&file, &made.note) {
@@ -262,20 +275,25 @@ struct Proved<'a> {
     proof: &'a Proof,
     file: Option<PathBuf>,
     text: &'a str,
+    dry_run: bool,
 }
 
-fn make_proof(context: &Context, number: u64, output: Option<&Path>) -> Outcome {
+fn make_proof(context: &Context, number: u64, output: Option<&Path>, dry_run: bool) -> Outcome {
     let repository = context.open()?;
     let proof = prove(&repository, number).map_err(Failure::from)?;
+    if let Some(output) = output {
+        must_be_free(context, output)?;
+    }
     let file = output.map(|path| context.file(path));
-    if let Some(path) = &file {
+    if let Some(path) = file.as_ref().filter(|_| !dry_run) {
         outfile::write(path, proof.text.as_bytes()).map_err(Failure::from)?;
     }
-    let done = Proved { proof: &proof, file, text: &proof.text };
+    let done = Proved { proof: &proof, file, text: &proof.text, dry_run };
+    let verb = if dry_run { "Would write" } else { "Wrote" };
     context.show("audit.prove", &done, |out| match output {
         Some(path) => writeln!(
             out,
-            "Wrote the proof of entry {} under a checkpoint of {}: {}",
+            "{verb} the proof of entry {} under a checkpoint of {}: {}",
             proof.number,
             entries(proof.size),
             path.display()

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use stemmata::model::{DatasetName, VersionId};
-use stemmata::ops::card::{card, croissant, markdown};
+use stemmata::ops::card::{Digests, card, croissant, markdown};
 
+use crate::cli::args::DryRun;
 use crate::cli::output::deliver;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// Write to FILE, which must not be there, and not to the screen
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// A kind of document.
@@ -46,7 +49,11 @@ struct Made {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let repository = context.open()?;
-    let digests = args.format == Format::Croissant;
+    let digests = match (args.format, args.dry_run.dry_run) {
+        (Format::Markdown, _) => Digests::Without,
+        (Format::Croissant, true) => Digests::Read,
+        (Format::Croissant, false) => Digests::Kept,
+    };
     let known = card(&repository, &args.revision, digests).map_err(Failure::from)?;
     let (format, document) = match args.format {
         Format::Markdown => ("markdown", markdown(&known).into()),
@@ -57,6 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         document => format!("{document:#}\n"),
     };
     let made = Made { dataset: known.dataset, version: known.version, format, document };
-    deliver(context, "card", args.output.as_deref(), &made, &text)?;
+    let output = args.output.as_deref();
+    deliver(context, "card", output, &made, &text, args.dry_run.dry_run)?;
     Ok(Exit::DONE)
 }

@@ -12,6 +12,7 @@ use stemmata::repo::{Config, Environment, KeyRole, Place, Repository, author_and
 use stemmata::sign::{KeyId, PublicKey};
 
 use crate::cli::args::DryRun;
+use crate::cli::output::Told;
 use crate::cli::text::{moment, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -84,6 +85,8 @@ enum Verb {
         /// Write what is signed and the signatures to DIR, for `ssh-keygen -Y verify`
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
 }
 
@@ -160,12 +163,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let done: Exported = export(&known(context)?, *id, form).map_err(Failure::from)?;
             context.show("key.export", &done, |out| writeln!(out, "{}", done.line))?;
         }
-        Verb::Verify { revision, require, output } => {
+        Verb::Verify { revision, require, output, dry_run } => {
             let repository = context.open()?;
             let directory = output.as_ref().map(|path| context.file(path));
-            let seen =
-                verify(&repository, revision, directory.as_deref()).map_err(Failure::from)?;
-            context.show("key.verify", &seen, |out| show_verified(&seen, out))?;
+            let dry_run = dry_run.dry_run;
+            let seen = verify(&repository, revision, directory.as_deref(), dry_run);
+            let seen = seen.map_err(Failure::from)?;
+            let told = Told { answer: &seen, dry_run };
+            context.show("key.verify", &told, |out| show_verified(&told, out))?;
             return Ok(match (seen.ok, require) {
                 (true, _) => Exit::DONE,
                 (false, true) => Exit::NOT_ALLOWED,
@@ -272,7 +277,8 @@ pub(super) fn find(context: &Context, text: &str) -> Result<(PublicKey, String),
     read.map_err(|error| Failure::Repo(stemmata::repo::Error::Sign(error)))
 }
 
-fn show_verified(seen: &Verified, out: &mut dyn Write) -> io::Result<()> {
+fn show_verified(told: &Told<'_, Verified>, out: &mut dyn Write) -> io::Result<()> {
+    let seen = told.answer;
     if seen.signatures.is_empty() {
         writeln!(out, "{} is not signed", short(&seen.version))?;
     }
@@ -280,7 +286,8 @@ fn show_verified(seen: &Verified, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", judged(signature))?;
     }
     for path in &seen.written {
-        writeln!(out, "Wrote {}", path.display())?;
+        let verb = if told.dry_run { "Would write" } else { "Wrote" };
+        writeln!(out, "{verb} {}", path.display())?;
     }
     Ok(())
 }

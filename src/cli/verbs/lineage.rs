@@ -95,7 +95,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let graph = lineage(&repository, &question).map_err(Failure::from)?;
     let written = written(&repository, &graph, args)?;
     match written {
-        Some(text) => deliver(context, "lineage", args.output.as_deref(), &graph, &text)?,
+        Some(text) => {
+            let output = args.output.as_deref();
+            deliver(context, "lineage", output, &graph, &text, args.dry_run.dry_run)?;
+        }
         None => context.with_json().show("lineage", &graph, |_| Ok(()))?,
     }
     Ok(Exit::DONE)

@@ -8,6 +8,7 @@ pub(crate) mod branch;
 pub(crate) mod card;
 pub(crate) mod cat;
 pub(crate) mod certificate;
+pub(crate) mod checkout;
 pub(crate) mod cherry_pick;
 pub(crate) mod classify;
 pub(crate) mod commit;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use stemmata::ops::note::{Note, NoteKind, add, export, list, place, search};
 
 use crate::cli::args::DryRun;
+use crate::cli::output::{Told, deliver};
 use crate::cli::text::moment;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -62,6 +63,8 @@ enum Verb {
         /// Into this file, which must not exist
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
 }
 
@@ -111,12 +114,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let kind = NoteKind::from(*kind);
             let note =
                 add(&repository, target, kind, text, *about, dry_run).map_err(Failure::from)?;
-            context.done("note.add", &note, |out| match note.number {
-                Some(number) => {
-                    writeln!(out, "Note {number}: {} about {}", kind.as_str(), place(&note.target))
-                }
-                None => {
-                    writeln!(out, "Would note: {} about {}", kind.as_str(), place(&note.target))
+            context.done("note.add", &Told { answer: &note, dry_run }, |out| {
+                match note.number {
+                    Some(number) => {
+                        writeln!(
+                            out,
+                            "Note {number}: {} about {}",
+                            kind.as_str(),
+                            place(&note.target)
+                        )
+                    }
+                    None => {
+                        writeln!(out, "Would note: {} about {}", kind.as_str(), place(&note.target))
+                    }
                 }
             })?;
         }
@@ -130,34 +140,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let seen = Notes { notes };
             context.show("note.search", &seen, |out| show(&seen.notes, out))?;
         }
-        Verb::Export { kind, output } => {
+        Verb::Export { kind, output, dry_run } => {
             let page = export(&repository, kind.map(NoteKind::from)).map_err(Failure::from)?;
-            if let Some(path) = output {
-                write_new(&context.directory.join(path), &page)?;
-            }
             let file = output.as_ref().map(|path| path.display().to_string());
             let done = Exported { markdown: &page, file };
-            context.show("note.export", &done, |out| match &done.file {
-                Some(file) => writeln!(out, "Written to {file}"),
-                None => out.write_all(page.as_bytes()),
-            })?;
+            let output = output.as_deref();
+            deliver(context, "note.export", output, &done, &page, dry_run.dry_run)?;
         }
     }
     Ok(Exit::DONE)
-}
-
-fn write_new(path: &std::path::Path, page: &str) -> Result<(), Failure> {
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-        file.write_all(page.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{} exists already", path.display()))
-        }
-        _ => Failure::Ops(stemmata::ops::Error::Output(error)),
-    })
 }
 
 fn show(notes: &[Note], out: &mut dyn Write) -> io::Result<()> {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use stemmata::ops::retire::{
-    Aux, Checked, PlanOptions, Planned, Run, RunOptions, approve, document, plan, report,
-    run as carry_out, verify,
+    Aux, Checked, PlanOptions, Planned, Rehearsal, Run, RunOptions, approve, document, plan,
+    rehearse, report, run as carry_out, verify,
 };
 use stemmata::repo::Repository;
 
 use crate::cli::args::DryRun;
+use crate::cli::output::Told;
 use crate::cli::text::{count, duration, moment, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -73,6 +74,8 @@ enum Verb {
         /// For how long the approval counts
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
         valid: u64,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Carry out a plan, or go on with it
     Run {
@@ -82,6 +85,8 @@ enum Verb {
         /// The key to sign the certificate with
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Read the archives back, and look again for what was destroyed
     Verify {
@@ -97,23 +102,35 @@ enum Verb {
         /// Write it here, as `report.json` and `report.html`
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     match &args.verb {
         Verb::Plan { .. } => make_plan(&args.verb, context),
-        Verb::Approve { plan, key, valid } => {
-            let repository = context.open_to_write(false)?;
-            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
-            context.done("retire.approve", &done, |out| {
+        Verb::Approve { plan, key, valid, dry_run } => {
+            let dry_run = dry_run.dry_run;
+            let repository = context.open_to_write(dry_run)?;
+            let done = approve(&repository, plan, key.as_deref(), *valid, dry_run);
+            let done = done.map_err(Failure::from)?;
+            context.done("retire.approve", &Told { answer: &done, dry_run }, |out| {
                 let one = &done.approved;
                 let (by, key, until) = (&one.by, &one.key, moment(one.approval.expires));
-                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", one.plan)
+                let verb = if dry_run { "could approve" } else { "approved" };
+                writeln!(out, "{by} {verb} plan {:.16} with key {key} until {until}", one.plan)
             })?;
             Ok(Exit::DONE)
         }
-        Verb::Run { plan, key } => {
+        Verb::Run { plan, key, dry_run: DryRun { dry_run: true } } => {
+            let options = RunOptions { plan: plan.clone(), key: key.clone() };
+            let seen = rehearse(&context.open()?, &options).map_err(Failure::from)?;
+            let told = Told { answer: &seen, dry_run: true };
+            context.done("retire.run", &told, |out| write_rehearsal(&seen, out))?;
+            Ok(Exit::DONE)
+        }
+        Verb::Run { plan, key, .. } => {
             let repository =
                 Repository::open_to_collect(&context.directory, context.environment()?)?;
             let options = RunOptions { plan: plan.clone(), key: key.clone() };
@@ -128,10 +145,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.show("retire.verify", &seen, |out| write_check(&seen, out))?;
             Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
         }
-        Verb::Report { id, output } => {
+        Verb::Report { id, output, dry_run } => {
             let repository = context.open()?;
             let into = output.as_ref().map(|output| context.directory.join(output));
-            let seen = report(&repository, id, into.as_deref()).map_err(Failure::from)?;
+            let seen = report(&repository, id, into.as_deref(), dry_run.dry_run);
+            let seen = seen.map_err(Failure::from)?;
             context.show("retire.report", &seen, |out| {
                 let one = &seen.report;
                 writeln!(out, "plan {}", one.id)?;
@@ -144,7 +162,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
                 }
                 writeln!(out, "  kept       {}", count(one.kept.files, "content"))?;
                 writeln!(out, "  digest     {}", seen.digest)?;
-                seen.written.iter().try_for_each(|path| writeln!(out, "wrote {path}"))
+                let verb = if seen.dry_run { "would write" } else { "wrote" };
+                seen.written.iter().try_for_each(|path| writeln!(out, "{verb} {path}"))
             })?;
             Ok(Exit::DONE)
         }
@@ -220,6 +239,17 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         0 => Ok(()),
         some => writeln!(out, "  approvals  {some} needed"),
     }
+}
+
+fn write_rehearsal(seen: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {
+    let (archived, gone, kept) = (&seen.archived, seen.destroyed, seen.kept);
+    if seen.goes_on {
+        writeln!(out, "Would go on with what was begun")?;
+    }
+    let (files, bytes) = (count(archived.files, "file"), size(archived.bytes));
+    writeln!(out, "Would archive {files}, {bytes}, in {}", archived.place.display())?;
+    writeln!(out, "Would destroy {}, {}", count(gone.files, "content"), size(gone.bytes))?;
+    writeln!(out, "Would keep {}, {}", count(kept.files, "content"), size(kept.bytes))
 }
 
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {

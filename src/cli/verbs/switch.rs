@@ -1,9 +1,11 @@
-//! `stem switch`, also called `stem checkout`.
+//! `stem switch`, and what `stem checkout` does.
 
 use std::path::PathBuf;
 
-use stemmata::model::RefName;
-use stemmata::ops::restore::{RestoreOptions, restore};
+use serde::Serialize;
+use stemmata::catalogue::Head;
+use stemmata::model::{RefName, VersionId};
+use stemmata::ops::restore::{Restore, RestoreOptions, restore};
 use stemmata::ops::switch::{Switch, SwitchOptions, switch};
 use stemmata::repo::Repository;
 
@@ -18,7 +20,6 @@ use crate::cli::{Context, Failure, Outcome};
 /// overwritten without `--force`. With `-- PATH…` the branch stays, and only these paths become
 /// those of the revision, or those that are staged.
 #[derive(Debug, clap::Args)]
-#[command(visible_alias = "checkout")]
 pub(crate) struct Args {
     /// A branch, or any revision; what the nearest `data.stem` names if not given
     #[arg(value_name = "REV")]
@@ -36,10 +37,25 @@ pub(crate) struct Args {
     dry_run: DryRun,
 }
 
+/// Paths that were brought back, and where the worktree still is.
+#[derive(Serialize)]
+struct BroughtBack<'a> {
+    branch: Option<RefName>,
+    version: Option<VersionId>,
+    created: bool,
+    #[serde(flatten)]
+    files: &'a Restore,
+}
+
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
+    go("switch", args, context)
+}
+
+/// Does it, and answers under the name that was typed.
+pub(super) fn go(verb: &str, args: &Args, context: &Context) -> Outcome {
     let repository = context.open_to_write(args.dry_run.dry_run)?;
     if !args.paths.is_empty() {
-        return bring_back(args, context, &repository);
+        return bring_back(verb, args, context, &repository);
     }
     let options = SwitchOptions {
         target: args.revision.clone(),
@@ -48,11 +64,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         dry_run: args.dry_run.dry_run,
     };
     let done = switch(&repository, &options).map_err(Failure::from)?;
-    context.done("switch", &done, |out| writeln!(out, "{}", summary(&done)))?;
+    context.done(verb, &done, |out| writeln!(out, "{}", summary(&done)))?;
     Ok(context.absent(&done.absent))
 }
 
-fn bring_back(args: &Args, context: &Context, repository: &Repository) -> Outcome {
+fn bring_back(verb: &str, args: &Args, context: &Context, repository: &Repository) -> Outcome {
     let options = RestoreOptions {
         paths: context.paths(repository, &args.paths)?,
         source: args.revision.clone(),
@@ -62,7 +78,13 @@ fn bring_back(args: &Args, context: &Context, repository: &Repository) -> Outcom
         dry_run: args.dry_run.dry_run,
     };
     let done = restore(repository, &options).map_err(Failure::from)?;
-    context.done("restore", &done, |out| show_restored(&done, out))?;
+    let branch = match repository.state().head {
+        Head::Branch { name, .. } => Some(name),
+        Head::Detached { .. } => None,
+    };
+    let version = repository.head()?;
+    let answer = BroughtBack { branch, version, created: false, files: &done };
+    context.done(verb, &answer, |out| show_restored(&done, out))?;
     Ok(context.absent(&done.absent))
 }
 

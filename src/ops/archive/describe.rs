@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::card::{card, croissant, markdown};
+use super::super::card::{Digests, card, croissant, markdown};
 use super::super::lineage::{NodeId, Question, around, details, prov};
 use super::super::{Error, Result};
 use super::entries::Listed;
@@ -84,7 +84,7 @@ fn explain(repository: &Repository, draft: &Draft, about: &mut About) -> Result<
         Ok::<_, Error>(text)
     };
     draft.tag_file("stem/prov.json", &pretty(&prov(&graph, &details))?)?;
-    match card(repository, &format!("{}@{}", about.dataset, about.version), false) {
+    match card(repository, &format!("{}@{}", about.dataset, about.version), Digests::Without) {
         Ok(card) => {
             draft.tag_file("stem/croissant.json", &pretty(&croissant(&card))?)?;
             draft.tag_file("stem/card.md", markdown(&card).as_bytes())?;

@@ -103,7 +103,11 @@ pub(super) struct Walked {
 /// What keeps the journal from being read; what is wrong with it is no error.
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditReport> {
     let copied = repository.catalogue.copied_head()?;
-    let known = checkpoints(repository, options)?;
+    // A record that cannot be read is in no checkpoint's way: the tables say what is wrong with it.
+    let (known, unread) = match checkpoints(repository, options) {
+        Ok(known) => (known, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
     let mut load = |id: &VersionId| repository.read_version(id).map_err(|error| error.to_string());
     let mut tables = Differences::default();
@@ -117,6 +121,9 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         tables = differences;
         Ok(report)
     })?;
+    if let Some(error) = unread.filter(|_| walked.report.is_ok() && tables.count == 0) {
+        return Err(error);
+    }
     let trusted = match trusted_keys(&repository.catalogue) {
         Err(_) if !walked.report.is_ok() || tables.count > 0 => Vec::new(),
         trusted => trusted?,

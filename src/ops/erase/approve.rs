@@ -52,7 +52,7 @@ pub struct Approved {
     pub(super) trusted: TrustedKey,
 }
 
-/// Signs a plan, for so many seconds.
+/// Signs a plan, for so many seconds; or only says whether it could be signed.
 ///
 /// # Errors
 ///
@@ -62,10 +62,11 @@ pub fn approve(
     plan: &str,
     key: Option<&str>,
     seconds: u64,
+    dry_run: bool,
 ) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
     let asked = Asked { id: &id, store: &plan.store, requester: &plan.requester };
-    sign(repository, &asked, "erase-approve", key, seconds)
+    sign(repository, &asked, "erase-approve", key, (seconds, dry_run))
 }
 
 /// What is approved of a plan of any kind.
@@ -79,7 +80,7 @@ pub(in crate::ops) struct Asked<'a> {
     pub(in crate::ops) requester: &'a str,
 }
 
-/// Signs a plan of any kind, and records that as `action`.
+/// Signs a plan of any kind, and records that as `action` unless it is a dry run.
 ///
 /// # Errors
 ///
@@ -89,7 +90,7 @@ pub(in crate::ops) fn sign(
     asked: &Asked<'_>,
     action: &str,
     key: Option<&str>,
-    seconds: u64,
+    (seconds, dry_run): (u64, bool),
 ) -> Result<Approved> {
     let id = asked.id.to_owned();
     let signer = repository.signer(key)?;
@@ -117,7 +118,9 @@ pub(in crate::ops) fn sign(
     record.body.insert("envelope".into(), envelope.clone().into());
     let changes = vec![Change::Recorded { record }];
     let transaction = Transaction { changes, ..Transaction::default() };
-    repository.change(action, &id[..16], None, transaction)?;
+    if !dry_run {
+        repository.change(action, &id[..16], None, transaction)?;
+    }
     let (key, by) = (trusted.id.to_string(), trusted.identity.to_string());
     Ok(Approved { plan: id, key, by, approval, envelope, trusted })
 }

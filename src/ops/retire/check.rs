@@ -69,7 +69,7 @@ pub fn verify(repository: &Repository, plan: &str) -> Result<Checked> {
         problems.extend(erase::check(&options, &keys)?.problems);
     }
     names(repository, &plan, &mut problems)?;
-    if let Err(error) = report::report(repository, &id, None) {
+    if let Err(error) = report::report(repository, &id, None, false) {
         problems.push(error.to_string());
     }
     let archives = made.len() as u64;

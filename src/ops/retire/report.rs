@@ -129,8 +129,10 @@ pub struct Reported {
     pub report: Report,
     /// BLAKE3 of it as JSON.
     pub digest: String,
-    /// The files that were written.
+    /// The files that were written, or would be.
     pub written: Vec<String>,
+    /// Whether nothing was written.
+    pub dry_run: bool,
 }
 
 /// What a plan destroys.
@@ -233,7 +235,12 @@ fn certificate(repository: &Repository, plan: &Plan) -> Result<Option<Certificat
 ///
 /// [`Error::NoPlan`]; [`Error::Refused`] if it was not carried out; [`Error::BadPlan`] if the report
 /// is not the one that the journal names.
-pub fn report(repository: &Repository, id: &str, into: Option<&Path>) -> Result<Reported> {
+pub fn report(
+    repository: &Repository,
+    id: &str,
+    into: Option<&Path>,
+    dry_run: bool,
+) -> Result<Reported> {
     let (id, _) = load(repository, id)?;
     let Some(digest) = digest(repository, &id)? else {
         return Err(Error::Refused(format!("plan {:.16} was not carried out to its end", id)));
@@ -245,14 +252,10 @@ pub fn report(repository: &Repository, id: &str, into: Option<&Path>) -> Result<
     let report: Report = canonical::decode("report", &bytes)?;
     let mut written = Vec::new();
     if let Some(into) = into {
-        std::fs::create_dir_all(into)
-            .map_err(|source| repo::Error::Io { path: into.to_path_buf(), source })?;
-        let page = page::html(&report);
-        for (name, bytes) in [("report.json", &bytes[..]), ("report.html", page.as_bytes())] {
-            let path = into.join(name);
-            outfile::write(&path, bytes)?;
-            written.push(path.display().to_string());
-        }
+        let mut folder = outfile::Folder::new(into, dry_run)?;
+        folder.put("report.json", &bytes)?;
+        folder.put("report.html", page::html(&report).as_bytes())?;
+        written = folder.written.iter().map(|path| path.display().to_string()).collect();
     }
-    Ok(Reported { report, digest, written })
+    Ok(Reported { report, digest, written, dry_run })
 }
