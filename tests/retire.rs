@@ -248,36 +248,3 @@ fn run_for(place: &Place, id: &str, wait: Duration) -> bool {
     child.wait().unwrap();
     true
 }
-
-/// `-n` says what would be done, refuses what would be refused, and nothing moves.
-#[test]
-fn approving_and_running_can_be_tried_first() {
-    let place = classified();
-    place.must(
-        "stem config set user.signingkey $(ls ../.config/stem/keys | grep key$ | cut -d. -f1)",
-    );
-    let id = plan(&place, "--aux destroy --reason over --approvals 1");
-    let state =
-        "cat .stem/store/journal.jsonl | cksum; find . ../archive -type f 2>/dev/null | sort";
-    let before = place.must(state);
-    let said = place.ends(16, &format!("stem retire run {id} -n"));
-    assert!(said.contains("approv"), "{said}");
-    place.ends(12, &format!("stem retire approve {id} -n"));
-    assert_eq!(place.must(state), before);
-    let key = place.approver("Bo <bo@example.org>");
-    let before = place.must(state);
-    let said = place.must(&format!("stem retire approve {id} --key {key} -n"));
-    assert!(said.starts_with("Bo <bo@example.org> could approve plan"), "{said}");
-    assert_eq!(place.must(state), before);
-    place.must(&format!("stem retire approve {id} --key {key}"));
-    let before = place.must(state);
-    let would = json(&place, &format!("stem retire run {id} -n"));
-    assert_eq!((&would["dry_run"], &would["goes_on"]), (&true.into(), &false.into()));
-    assert_eq!(place.must(state), before);
-    let done = json(&place, &format!("stem retire run {id}"));
-    for field in ["archived", "destroyed", "kept"] {
-        assert_eq!(would[field]["files"], done[field]["files"], "{field}: {would} {done}");
-    }
-    place.must("mkdir ../report && touch ../report/report.json");
-    place.ends(2, &format!("stem retire report {id} -o ../report -n"));
-}

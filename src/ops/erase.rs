@@ -39,7 +39,7 @@ pub use page::{html, page};
 pub(super) use plan::{AsOf, Downstream, NamedRef, downstream, id_of, store_id};
 pub use plan::{Findings, Plan, PlanOptions, Planned, RecordRule, Selector, Target, plan};
 pub use records::Asked;
-pub use run::{Erased, Rehearsal, Run, RunOptions, rehearse, run};
+pub use run::{Erased, Run, RunOptions, run};
 pub use statement::{Predicate, Statement};
 pub use view::PlanView;
 

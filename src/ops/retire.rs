@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use check::{Checked, verify};
 pub use plan::{Aux, CoreVersion, Found, Goes, Plan, PlanOptions, Planned, document, plan};
 pub use report::{Report, Reported, report};
-pub use run::{Amounts, Approved, Rehearsal, Run, RunOptions, approve, rehearse, run};
+pub use run::{Amounts, Approved, Run, RunOptions, approve, run};
 
 use super::Result;
 use crate::catalogue::{Change, Changeset, RecordFilter, RecordRow};

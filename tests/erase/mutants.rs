@@ -27,6 +27,16 @@ fn base(envelope: Vec<u8>) -> Base {
     Base { statement: serde_json::from_slice(&payload).unwrap(), envelope }
 }
 
+/// Makes a key for somebody, trusted as approver, and gives its id.
+fn approver(place: &Place, name: &str) -> String {
+    let script =
+        "stem key generate --json | grep -o '\"id\":\"[^\"]*\"' | head -1 | cut -d'\"' -f4";
+    let key = String::from_utf8(place.run_as(name, script).stdout).unwrap().trim().to_owned();
+    let trust = format!("stem key trust ../.config/stem/keys/{key}.pub --role approver");
+    assert!(place.run_as(name, &trust).status.success());
+    key
+}
+
 /// Two certificates of one store: a plain one that is final, and one of records with approvals,
 /// consumers and holders who were not asked.
 fn bench() -> (Place, Bench) {
@@ -44,7 +54,7 @@ fn bench() -> (Place, Bench) {
     let mut approvers = Vec::new();
     let ring = KeyRing::new(place.top().join(".config/stem/keys"));
     for name in ["Bob <b@x.org>", "Cid <c@x.org>"] {
-        let id = place.approver(name);
+        let id = approver(&place, name);
         place.must(&format!("stem erase approve {second} --key {id}"));
         approvers.push(ring.signer(Some(&id)).unwrap().key);
     }

@@ -78,16 +78,6 @@ impl Place {
         value["data"]["plan"].as_str().expect("an id").to_owned()
     }
 
-    /// Makes a key for somebody, trusted as approver, and gives its id.
-    pub(crate) fn approver(&self, author: &str) -> String {
-        let script =
-            "stem key generate --json | grep -o '\"id\":\"[^\"]*\"' | head -1 | cut -d'\"' -f4";
-        let key = String::from_utf8(self.run_as(author, script).stdout).unwrap().trim().to_owned();
-        let trust = format!("stem key trust ../.config/stem/keys/{key}.pub --role approver");
-        assert!(self.run_as(author, &trust).status.success());
-        key
-    }
-
     /// Plans and carries out; the id.
     pub(crate) fn erase(&self, arguments: &str) -> String {
         let id = self.plan(arguments);

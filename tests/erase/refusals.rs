@@ -168,39 +168,3 @@ fn where_there_is_no_room_nothing_is_lost() {
     assert!(ended.status.success(), "{said}");
     assert_eq!(place.must("cat code").trim(), "18");
 }
-
-/// `-n` says what would be done, refuses what would be refused, and nothing moves.
-#[test]
-fn approving_and_running_can_be_tried_first() {
-    let place = with_history();
-    place.must(
-        "stem config set user.signingkey $(ls ../.config/stem/keys | grep key$ | cut -d. -f1)",
-    );
-    for arguments in ["--path secret.txt", "--key id=17"] {
-        place.must(
-            "echo '{\"id\":17}' > some.jsonl; stem add some.jsonl; stem commit -qm some; true",
-        );
-        let id = place.plan(&format!("{arguments} --approvals 1"));
-        let state =
-            "cat .stem/store/journal.jsonl | cksum; ls -R .stem/store | grep -v 'wal$\\|shm$'";
-        let before = place.must(state);
-        place.ends(16, &format!("stem erase run {id} -n"));
-        assert_eq!(place.must(state), before);
-        let key = place.approver("Bo <bo@example.org>");
-        let before = place.must(state);
-        let said = place.must(&format!("stem erase approve {id} --key {key} -n"));
-        assert!(said.starts_with("Bo <bo@example.org> could approve plan"), "{said}");
-        assert_eq!(place.must(state), before);
-        place.must(&format!("stem erase approve {id} --key {key}"));
-        let before = place.must(state);
-        let said = place.must(&format!("stem erase run {id} -n --json"));
-        let would: serde_json::Value = serde_json::from_str(&said).unwrap();
-        assert_eq!(would["data"]["dry_run"], true, "{said}");
-        assert_eq!(place.must(state), before);
-        let said = place.must(&format!("stem erase run {id} --json"));
-        let done: serde_json::Value = serde_json::from_str(&said).unwrap();
-        for field in ["files", "records"] {
-            assert_eq!(would["data"]["erased"][field], done["data"]["erased"][field], "{said}");
-        }
-    }
-}

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
-    Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Rehearsal, Run,
-    RunOptions, Selector, approve, attest, certifiers, check, document, find, lift, list, plan,
-    rehearse, run as carry_out, show,
+    Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Run, RunOptions,
+    Selector, approve, attest, certifiers, check, document, find, lift, list, plan,
+    run as carry_out, show,
 };
 use stemmata::repo::Repository;
 
 use super::certificate::verdict;
 use crate::cli::args::DryRun;
-use crate::cli::output::Told;
 use crate::cli::text::{count, duration, moment, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -50,8 +49,6 @@ enum Verb {
         /// For how long the approval counts
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
         valid: u64,
-        #[command(flatten)]
-        dry_run: DryRun,
     },
     /// Carry out a plan, or go on with it
     Run {
@@ -64,8 +61,6 @@ enum Verb {
         /// Look through this block device too
         #[arg(long, value_name = "PATH")]
         device: Option<PathBuf>,
-        #[command(flatten)]
-        dry_run: DryRun,
     },
     /// Look again for what was erased
     ///
@@ -179,24 +174,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.show("erase.show", &seen, |out| write_plan(&seen, out))?;
             Ok(Exit::DONE)
         }
-        Verb::Approve { plan, key, valid, dry_run } => {
-            let dry_run = dry_run.dry_run;
-            let repository = context.open_to_write(dry_run)?;
-            let done = approve(&repository, plan, key.as_deref(), *valid, dry_run);
-            let done = done.map_err(Failure::from)?;
-            context.done("erase.approve", &Told { answer: &done, dry_run }, |out| {
+        Verb::Approve { plan, key, valid } => {
+            let repository = context.open_to_write(false)?;
+            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
+            context.done("erase.approve", &done, |out| {
                 let (by, key, until) = (&done.by, &done.key, moment(done.approval.expires));
-                let verb = if dry_run { "could approve" } else { "approved" };
-                writeln!(out, "{by} {verb} plan {:.16} with key {key} until {until}", done.plan)
+                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", done.plan)
             })?;
             Ok(Exit::DONE)
         }
-        Verb::Run { plan, key, device, dry_run: DryRun { dry_run: true } } => {
-            let (plan, key, device) = (plan.clone(), key.clone(), device.clone());
-            let seen = rehearse(&context.open()?, &RunOptions { plan, key, device });
-            write_rehearsal(&seen.map_err(Failure::from)?, context)
-        }
-        Verb::Run { plan, key, device, .. } => {
+        Verb::Run { plan, key, device } => {
             let repository =
                 Repository::open_to_collect(&context.directory, context.environment()?)?;
             let (plan, key, device) = (plan.clone(), key.clone(), device.clone());
@@ -229,19 +216,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
     }
-}
-
-fn write_rehearsal(seen: &Rehearsal, context: &Context) -> Outcome {
-    context.done("erase.run", &Told { answer: seen, dry_run: true }, |out| {
-        let erased = seen.erased;
-        let (files, chunks) = (count(erased.files, "file"), count(erased.chunks, "chunk"));
-        let verb = if seen.goes_on { "Would go on erasing" } else { "Would erase" };
-        match erased.records {
-            0 => writeln!(out, "{verb} {files}, {chunks}, {}", size(erased.bytes)),
-            some => writeln!(out, "{verb} {} in {files}, {chunks}", count(some, "record")),
-        }
-    })?;
-    Ok(Exit::DONE)
 }
 
 fn show_all(context: &Context) -> Outcome {

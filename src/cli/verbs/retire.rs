@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use stemmata::ops::retire::{
-    Aux, Checked, PlanOptions, Planned, Rehearsal, Run, RunOptions, approve, document, plan,
-    rehearse, report, run as carry_out, verify,
+    Aux, Checked, PlanOptions, Planned, Run, RunOptions, approve, document, plan, report,
+    run as carry_out, verify,
 };
 use stemmata::repo::Repository;
 
 use crate::cli::args::DryRun;
-use crate::cli::output::Told;
 use crate::cli::text::{count, duration, moment, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -74,8 +73,6 @@ enum Verb {
         /// For how long the approval counts
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
         valid: u64,
-        #[command(flatten)]
-        dry_run: DryRun,
     },
     /// Carry out a plan, or go on with it
     Run {
@@ -85,8 +82,6 @@ enum Verb {
         /// The key to sign the certificate with
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
-        #[command(flatten)]
-        dry_run: DryRun,
     },
     /// Read the archives back, and look again for what was destroyed
     Verify {
@@ -110,27 +105,17 @@ enum Verb {
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     match &args.verb {
         Verb::Plan { .. } => make_plan(&args.verb, context),
-        Verb::Approve { plan, key, valid, dry_run } => {
-            let dry_run = dry_run.dry_run;
-            let repository = context.open_to_write(dry_run)?;
-            let done = approve(&repository, plan, key.as_deref(), *valid, dry_run);
-            let done = done.map_err(Failure::from)?;
-            context.done("retire.approve", &Told { answer: &done, dry_run }, |out| {
+        Verb::Approve { plan, key, valid } => {
+            let repository = context.open_to_write(false)?;
+            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
+            context.done("retire.approve", &done, |out| {
                 let one = &done.approved;
                 let (by, key, until) = (&one.by, &one.key, moment(one.approval.expires));
-                let verb = if dry_run { "could approve" } else { "approved" };
-                writeln!(out, "{by} {verb} plan {:.16} with key {key} until {until}", one.plan)
+                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", one.plan)
             })?;
             Ok(Exit::DONE)
         }
-        Verb::Run { plan, key, dry_run: DryRun { dry_run: true } } => {
-            let options = RunOptions { plan: plan.clone(), key: key.clone() };
-            let seen = rehearse(&context.open()?, &options).map_err(Failure::from)?;
-            let told = Told { answer: &seen, dry_run: true };
-            context.done("retire.run", &told, |out| write_rehearsal(&seen, out))?;
-            Ok(Exit::DONE)
-        }
-        Verb::Run { plan, key, .. } => {
+        Verb::Run { plan, key } => {
             let repository =
                 Repository::open_to_collect(&context.directory, context.environment()?)?;
             let options = RunOptions { plan: plan.clone(), key: key.clone() };
@@ -239,17 +224,6 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         0 => Ok(()),
         some => writeln!(out, "  approvals  {some} needed"),
     }
-}
-
-fn write_rehearsal(seen: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {
-    let (archived, gone, kept) = (&seen.archived, seen.destroyed, seen.kept);
-    if seen.goes_on {
-        writeln!(out, "Would go on with what was begun")?;
-    }
-    let (files, bytes) = (count(archived.files, "file"), size(archived.bytes));
-    writeln!(out, "Would archive {files}, {bytes}, in {}", archived.place.display())?;
-    writeln!(out, "Would destroy {}, {}", count(gone.files, "content"), size(gone.bytes))?;
-    writeln!(out, "Would keep {}, {}", count(kept.files, "content"), size(kept.bytes))
 }
 
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {

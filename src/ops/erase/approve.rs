@@ -52,7 +52,7 @@ pub struct Approved {
     pub(super) trusted: TrustedKey,
 }
 
-/// Signs a plan, for so many seconds; or only says whether it could be signed.
+/// Signs a plan, for so many seconds.
 ///
 /// # Errors
 ///
@@ -62,11 +62,10 @@ pub fn approve(
     plan: &str,
     key: Option<&str>,
     seconds: u64,
-    dry_run: bool,
 ) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
     let asked = Asked { id: &id, store: &plan.store, requester: &plan.requester };
-    sign(repository, &asked, "erase-approve", key, (seconds, dry_run))
+    sign(repository, &asked, "erase-approve", key, seconds)
 }
 
 /// What is approved of a plan of any kind.
@@ -80,7 +79,7 @@ pub(in crate::ops) struct Asked<'a> {
     pub(in crate::ops) requester: &'a str,
 }
 
-/// Signs a plan of any kind, and records that as `action` unless it is a dry run.
+/// Signs a plan of any kind, and records that as `action`.
 ///
 /// # Errors
 ///
@@ -90,7 +89,7 @@ pub(in crate::ops) fn sign(
     asked: &Asked<'_>,
     action: &str,
     key: Option<&str>,
-    (seconds, dry_run): (u64, bool),
+    seconds: u64,
 ) -> Result<Approved> {
     let id = asked.id.to_owned();
     let signer = repository.signer(key)?;
@@ -118,9 +117,7 @@ pub(in crate::ops) fn sign(
     record.body.insert("envelope".into(), envelope.clone().into());
     let changes = vec![Change::Recorded { record }];
     let transaction = Transaction { changes, ..Transaction::default() };
-    if !dry_run {
-        repository.change(action, &id[..16], None, transaction)?;
-    }
+    repository.change(action, &id[..16], None, transaction)?;
     let (key, by) = (trusted.id.to_string(), trusted.identity.to_string());
     Ok(Approved { plan: id, key, by, approval, envelope, trusted })
 }

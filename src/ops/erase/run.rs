@@ -64,17 +64,6 @@ pub struct Run {
     pub unproven: Vec<String>,
 }
 
-/// A plan that could be carried out.
-#[derive(Debug, Serialize)]
-pub struct Rehearsal {
-    /// The plan's id.
-    pub plan: String,
-    /// What would go.
-    pub erased: Erased,
-    /// Whether that was begun already.
-    pub goes_on: bool,
-}
-
 /// How a plan is carried out.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -125,27 +114,6 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let certificate = path.display().to_string();
     let unproven = plan.found.unproven;
     Ok(Run { plan: id, certificate, status, erased, not_proven, unproven })
-}
-
-/// Looks whether a plan could be carried out now, and says what that would erase. Nothing is kept.
-///
-/// # Errors
-///
-/// As those of [`run`] after which nothing has changed.
-pub fn rehearse(repository: &Repository, options: &RunOptions) -> Result<Rehearsal> {
-    let (id, plan) = load(repository, &options.plan)?;
-    certificate::may_certify(repository, &repository.signer(options.key.as_deref())?)?;
-    let runner = Runner { repository, id: &id, plan: &plan };
-    let goes_on = runner.is_frozen();
-    if !goes_on {
-        let rule = plan.selector.records.as_ref();
-        let search = rule.map(|rule| Search::load(repository, &id, rule)).transpose()?;
-        let hunt = search.as_ref().map(|one| Hunt::of_plan(repository, one, &plan));
-        runner.doomed(&Scope::of(repository)?, hunt.as_ref())?;
-    }
-    let (files, records) = (plan.found.targets.len() as u64, plan.records());
-    let (chunks, bytes) = (plan.found.chunks.exclusive, plan.found.bytes.freed);
-    Ok(Rehearsal { erased: Erased { files, records, chunks, bytes }, plan: id, goes_on })
 }
 
 /// Finds a plan by its id, the beginning of it, or its file.
@@ -248,7 +216,11 @@ impl Runner<'_> {
         for _ in 0..TRIES {
             let scope = Scope::of(self.repository)?;
             let epoch = self.repository.catalogue.root()?.epoch;
-            let (selected, doomed) = self.doomed(&scope, hunt.as_ref())?;
+            let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
+            let doomed = Doomed::of(self.repository, &scope, &selected)?;
+            self.compare(&findings(self.repository, selected.clone(), &doomed)?)?;
+            self.gates()?;
+            self.room(&doomed)?;
             if let Some(hunt) = hunt.as_ref().filter(|_| !stored) {
                 self.store(hunt, &selected)?;
                 stored = true;
@@ -267,16 +239,6 @@ impl Runner<'_> {
             }
         }
         Err(busy())
-    }
-
-    /// What goes, if that is what the plan says, and nothing stands in its way.
-    fn doomed(&self, scope: &Scope, hunt: Option<&Hunt<'_>>) -> Result<(Selected, Doomed)> {
-        let selected = select(self.repository, scope, &self.plan.selector, hunt)?;
-        let doomed = Doomed::of(self.repository, scope, &selected)?;
-        self.compare(&findings(self.repository, selected.clone(), &doomed)?)?;
-        self.gates()?;
-        self.room(&doomed)?;
-        Ok((selected, doomed))
     }
 
     /// Stores what files become without records, before anything says that they are it.

@@ -28,8 +28,7 @@ pub struct Approved {
     pub erasure: Option<String>,
 }
 
-/// Signs a plan for so many seconds, and the erasure that belongs to it; or only says whether that
-/// could be done.
+/// Signs a plan for so many seconds, and the erasure that belongs to it.
 ///
 /// # Errors
 ///
@@ -39,13 +38,11 @@ pub fn approve(
     plan: &str,
     key: Option<&str>,
     seconds: u64,
-    dry_run: bool,
 ) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
-    let way = (seconds, dry_run);
-    let approved = erase::sign(repository, &plan.asked(&id), "retire-approve", key, way)?;
+    let approved = erase::sign(repository, &plan.asked(&id), "retire-approve", key, seconds)?;
     if let Some(erasure) = &plan.erasure {
-        erase::approve(repository, erasure, key, seconds, dry_run)?;
+        erase::approve(repository, erasure, key, seconds)?;
     }
     Ok(Approved { approved, erasure: plan.erasure })
 }
@@ -97,8 +94,11 @@ pub struct Run {
 /// keeps an archive from being made, or content from being erased: the same call goes on.
 pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let (id, plan) = load(repository, &options.plan)?;
-    // Before anything changes: without a key there would be no certificate.
-    may_certify(repository, &plan, options)?;
+    if plan.erasure.is_some() {
+        // Before anything changes: without a key there would be no certificate.
+        let signer = repository.signer(options.key.as_deref())?;
+        erase::may_certify(repository, &signer)?;
+    }
     let begun = match number_of(repository, &id, "begun")? {
         Some(number) => number,
         None => begin(repository, &id, &plan)?,
@@ -132,65 +132,6 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     })
 }
 
-/// A plan that could be carried out.
-#[derive(Debug, Serialize)]
-pub struct Rehearsal {
-    /// The plan's id.
-    pub plan: String,
-    /// What would be archived, as far as that was not done.
-    pub archived: Amounts,
-    /// What would be destroyed.
-    pub destroyed: Total,
-    /// What would stay here.
-    pub kept: Total,
-    /// Whether it was begun already.
-    pub goes_on: bool,
-}
-
-/// Looks whether a plan could be carried out now, and says what that would do. Nothing is changed.
-///
-/// # Errors
-///
-/// As those of [`run`] after which nothing has changed.
-pub fn rehearse(repository: &Repository, options: &RunOptions) -> Result<Rehearsal> {
-    let (id, plan) = load(repository, &options.plan)?;
-    may_certify(repository, &plan, options)?;
-    let begun = number_of(repository, &id, "begun")?;
-    if begun.is_none() {
-        may_begin(repository, &id, &plan)?;
-    }
-    let done = archives(repository, &id, &plan)?;
-    let is_left = |one: &&CoreVersion| !done.iter().any(|done| done.version == one.version);
-    let (mut files, mut bytes) = (0, 0);
-    for core in plan.found.core.iter().filter(is_left) {
-        if let Some(begun) = begun
-            && made_since(repository, core, begun)?
-        {
-            continue;
-        }
-        let revision = format!("{}@{}", plan.dataset, core.version);
-        let without = without(&plan);
-        let one = archive::create_without(repository, &revision, &core.place, &without, true)?;
-        files += one.files;
-        bytes += one.bytes;
-    }
-    Ok(Rehearsal {
-        archived: Amounts { files, bytes, place: plan.core_to.clone() },
-        destroyed: report::destroyed(&plan),
-        kept: plan.found.kept,
-        plan: id,
-        goes_on: begun.is_some(),
-    })
-}
-
-/// Fails if the run would need a key that may not sign its certificate.
-fn may_certify(repository: &Repository, plan: &Plan, options: &RunOptions) -> Result<()> {
-    match plan.erasure {
-        Some(_) => erase::may_certify(repository, &repository.signer(options.key.as_deref())?),
-        None => Ok(()),
-    }
-}
-
 /// The entry of the journal that says that a plan has come so far.
 pub(super) fn number_of(repository: &Repository, id: &str, what: &str) -> Result<Option<u64>> {
     let rows = told(repository, id)?;
@@ -200,27 +141,8 @@ pub(super) fn number_of(repository: &Repository, id: &str, what: &str) -> Result
 /// Checks everything, and retires in the same change that says that the plan is begun: from here on
 /// the branches and tags of the dataset stand still.
 fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
-    may_begin(repository, id, plan)?;
     let target = plan.target();
-    let states = States::load(repository)?;
-    let own = target.version.map(|version| states.version(&version));
-    let state = own.unwrap_or_else(|| states.dataset(&target.dataset));
-    let mut changes = vec![recorded(id, "begun", Map::new())];
-    if state < State::Retired {
-        let mut record = record_of(&target, State::Retired, &plan.reason);
-        if let Some(successor) = &plan.successor {
-            record.body.insert("successor".into(), Value::String(successor.clone()));
-        }
-        changes.push(Change::Recorded { record });
-    }
-    apply(repository, "retire-begin", id, changes)?;
-    let lost = || Error::Refused("another run has begun at the same moment".into());
-    number_of(repository, id, "begun")?.ok_or_else(lost)
-}
-
-/// Fails unless the plan still means what it says, and nothing stands in its way.
-fn may_begin(repository: &Repository, id: &str, plan: &Plan) -> Result<()> {
-    compare(&plan.found, &found(repository, &plan.target(), &plan.core_to, plan.aux)?)?;
+    compare(&plan.found, &found(repository, &target, &plan.core_to, plan.aux)?)?;
     for one in &plan.found.destroyed {
         let doomed = [Doomed { file: Some(one.file), ..Doomed::default() }];
         hold::refuse(repository, &one.path, &doomed)?;
@@ -241,10 +163,23 @@ fn may_begin(repository: &Repository, id: &str, plan: &Plan) -> Result<()> {
     if approvals < plan.approvals {
         return Err(Error::NotApproved { needed: plan.approvals, found: approvals });
     }
-    Ok(())
+    let states = States::load(repository)?;
+    let own = target.version.map(|version| states.version(&version));
+    let state = own.unwrap_or_else(|| states.dataset(&target.dataset));
+    let mut changes = vec![recorded(id, "begun", Map::new())];
+    if state < State::Retired {
+        let mut record = record_of(&target, State::Retired, &plan.reason);
+        if let Some(successor) = &plan.successor {
+            record.body.insert("successor".into(), Value::String(successor.clone()));
+        }
+        changes.push(Change::Recorded { record });
+    }
+    apply(repository, "retire-begin", id, changes)?;
+    let lost = || Error::Refused("another run has begun at the same moment".into());
+    number_of(repository, id, "begun")?.ok_or_else(lost)
 }
 
-/// Fails unless that is what was found then.
+/// Fails unless the plan still means what it says.
 fn compare(then: &Found, now: &Found) -> Result<()> {
     let what = if now.core != then.core {
         "other versions are core now"
@@ -264,12 +199,6 @@ fn compare(then: &Found, now: &Found) -> Result<()> {
     Err(Error::OutOfDate(what.into()))
 }
 
-/// What archives are made without: it is destroyed, and the certificate of that is named instead.
-fn without(plan: &Plan) -> Without {
-    let files = plan.found.destroyed.iter().map(|one| one.file).collect();
-    Without { files, certificate: plan.erasure.clone().unwrap_or_default() }
-}
-
 /// Archives a version, unless that was done, and reads the archive back.
 fn archive_one(
     repository: &Repository,
@@ -281,7 +210,10 @@ fn archive_one(
     if archives(repository, id, plan)?.iter().any(|one| one.version == core.version) {
         return Ok(());
     }
-    let without = without(plan);
+    let without = Without {
+        files: plan.found.destroyed.iter().map(|one| one.file).collect(),
+        certificate: plan.erasure.clone().unwrap_or_default(),
+    };
     if !made_since(repository, core, begun)? {
         if let Some(parent) = core.place.parent() {
             std::fs::create_dir_all(parent)
