@@ -10,6 +10,8 @@
 mod certificates;
 #[path = "erase/dice.rs"]
 mod dice;
+#[path = "erase/full.rs"]
+mod full;
 #[path = "erase/histories.rs"]
 mod histories;
 #[path = "erase/holders.rs"]

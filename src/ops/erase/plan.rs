@@ -16,9 +16,9 @@ use crate::model::{
     ChunkId, Class, DatasetName, FileId, Presence, Record, RecordKind, RepoPath, Time, VersionId,
 };
 use crate::ops::classify::{Rules, survey_of};
-use crate::ops::{Error, Result, hold};
+use crate::ops::{Error, Result};
 use crate::repo::policy::Deed;
-use crate::repo::{self, Ground, Hold, Repository, Transaction};
+use crate::repo::{self, Ground, Hold, Holds, Repository, Transaction};
 
 /// What a plan calls itself.
 pub(super) const SCHEMA: &str = "stem.erase-plan/1";
@@ -564,32 +564,18 @@ fn archived(repository: &Repository, version: &VersionId) -> bool {
 
 /// The holds on any place of what goes.
 fn held(repository: &Repository, plan: &Plan) -> Result<Vec<Hold>> {
-    if repository.holds()?.is_empty() {
+    let holds = Holds::load(repository)?;
+    if holds.is_empty() {
         return Ok(Vec::new());
     }
     let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
-    let mut doomed = Vec::new();
-    for target in &plan.found.targets {
-        // Not all paths are known where there are many: then any of them may be held.
-        let known = target.paths.len() < super::select::MOST_PATHS;
-        for version in &versions {
-            if !known {
-                let (version, file) = (Some(*version), Some(target.file));
-                doomed.push(repo::Doomed { version, file, ..repo::Doomed::default() });
-                continue;
-            }
-            for path in &target.paths {
-                doomed.push(repo::Doomed {
-                    dataset: None,
-                    version: Some(*version),
-                    path: Some(path.as_bytes()),
-                    file: Some(target.file),
-                });
-            }
-        }
-        if versions.is_empty() || target.paths.is_empty() {
-            doomed.push(repo::Doomed { file: Some(target.file), ..repo::Doomed::default() });
-        }
+    let mut files = Vec::with_capacity(plan.found.targets.len());
+    for Target { file, paths, .. } in &plan.found.targets {
+        // Not all paths are known where there are many, nor what one is that is shown escaped: then
+        // any of them may be held.
+        let known = paths.len() < super::select::MOST_PATHS
+            && !paths.iter().any(|path| path.contains('\\'));
+        files.push(repo::DoomedFile { file: *file, paths: known.then_some(&paths[..]) });
     }
-    hold::blocking(repository, &doomed)
+    Ok(holds.blocking_files(&versions, &files).into_iter().cloned().collect())
 }
