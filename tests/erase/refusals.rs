@@ -143,6 +143,32 @@ fn holds_and_approvals_are_waited_for() {
     place.must(&format!("stem certificate verify {id} --key {key}"));
 }
 
+/// What would keep a plan from being carried out keeps a dry run from it, with the same exit code.
+#[test]
+fn a_dry_run_of_a_plan_says_what_it_would_come_to() {
+    let place = with_history();
+    let id = place.plan("--path secret.txt --approvals 1");
+    place.must("stem hold place data:secret.txt --case C-1 --reason court");
+    place.ends(15, &format!("stem erase run -n {id}"));
+    release(&place);
+    place.ends(16, &format!("stem erase run -n {id}"));
+    place.ends(12, &format!("stem erase approve -n {id}"));
+    let id = place.plan("--path secret.txt");
+    let erased = |flag: &str| {
+        let said = place.must(&format!("stem erase run {flag} {id} --json"));
+        let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(said["data"]["dry_run"], !flag.is_empty());
+        (said["data"]["erased"].clone(), said["data"]["certificate"].clone())
+    };
+    let foreseen = erased("-n");
+    place.must("stem cat v1:secret.txt > /dev/null");
+    assert_eq!(foreseen, erased(""), "it came to what was foreseen");
+    assert_eq!(foreseen, erased("-n"), "and would go on to the same");
+    let gone = place.plan("--path keep.txt");
+    place.must("stem branch -q elsewhere v1");
+    place.ends(16, &format!("stem erase run -n {gone}"));
+}
+
 #[test]
 fn the_policy_says_by_how_many_keys_a_plan_must_be_approved() {
     let place = with_history();

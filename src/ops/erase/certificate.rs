@@ -49,6 +49,11 @@ pub(in crate::ops) fn may_certify(repository: &Repository, signer: &Signer) -> R
     Err(Error::NotEntitled(format!("key {} is no custodian's here", public.id())))
 }
 
+/// Where the certificate of a plan lies.
+pub(super) fn place_of(repository: &Repository, plan: &str) -> std::path::PathBuf {
+    repository.papers(CERTIFICATES).path(&format!("{plan}.json"))
+}
+
 /// Makes and signs the certificate of a plan that was carried out and looked after; once made it
 /// is given as it is.
 pub(super) fn certify(

@@ -295,6 +295,8 @@ pub struct Planned {
     pub blocked_by: Vec<String>,
     /// Where it was written.
     pub path: Option<String>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
 }
 
 impl Target {
@@ -402,7 +404,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         record(repository, &id, "made", &plan.reason)?;
     }
     let (holds, blocked_by) = blocked(repository, &plan)?;
-    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path })
+    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path, dry_run: options.dry_run })
 }
 
 /// Notes in the journal what became of a plan.
