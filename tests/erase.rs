@@ -10,6 +10,8 @@
 mod certificates;
 #[path = "erase/dice.rs"]
 mod dice;
+#[path = "erase/fields.rs"]
+mod fields;
 #[path = "erase/full.rs"]
 mod full;
 #[path = "erase/histories.rs"]

@@ -7,6 +7,7 @@
 
 mod approve;
 mod attest;
+mod bound;
 mod canary;
 mod certificate;
 mod check;

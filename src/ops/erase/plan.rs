@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::approve::asked_for;
+use super::bound::too_large;
+use super::certificate::all_versions;
 use super::doomed::Doomed;
 use super::hunt::Hunt;
 use super::records::{self, Asked, Search};
@@ -517,6 +519,7 @@ pub(super) fn blocked(repository: &Repository, plan: &Plan) -> Result<(Vec<Hold>
         .iter()
         .map(|hold| format!("hold {} ({}): {}", hold.id, hold.case, hold.reason))
         .collect();
+    blocked.extend(too_large(plan, all_versions(repository)?));
     let targets: BTreeSet<FileId> = plan.found.targets.iter().map(|target| target.file).collect();
     let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
     let now = repository.now();

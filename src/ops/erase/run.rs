@@ -44,6 +44,10 @@ pub struct Erased {
     pub chunks: u64,
     /// By so many bytes the packs are smaller.
     pub bytes: u64,
+    /// Packs that are gone.
+    pub packs_dropped: u64,
+    /// Packs that were written again.
+    pub packs_rewritten: u64,
 }
 
 /// A plan that was carried out.
@@ -236,6 +240,8 @@ impl Runner<'_> {
                 records: self.plan.records(),
                 chunks: found.chunks.exclusive,
                 bytes: found.bytes.freed,
+                packs_dropped: self.plan.packs.drop,
+                packs_rewritten: self.plan.packs.rewrite,
             },
             not_proven: Vec::new(),
             unproven: found.unproven.clone(),
@@ -559,6 +565,8 @@ impl Runner<'_> {
                 let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
                 erased.bytes += number("freed").unwrap_or(0);
                 erased.chunks += number("chunks").unwrap_or(0);
+                erased.packs_dropped += number("dropped").unwrap_or(0);
+                erased.packs_rewritten += number("rewritten").unwrap_or(0);
             }
         }
         let most = job.keys().iter().filter(|key| key.kind == Kind::Chunk).count() as u64;
