@@ -4,20 +4,27 @@
 //! Random histories of two datasets in one store, through the library: commits, branches, merges,
 //! shared chunks, holds, gc, archives, crashes; erasures of files and of records in between; then all
 //! that could bring something back. The oracle knows the bytes of every file that was ever written,
-//! by their hash. `STEM_HISTORIES` says how many histories; some two hundred by default, in memory
+//! by their hash. What gc, `du --reclaimable` and an erasure's plan say that goes is, to the byte, what
+//! becomes of the files. `STEM_HISTORIES` says how many histories; some two hundred by default, in memory
 //! unless `STEM_HISTORIES_ON_DISK` is set.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(clippy::print_stderr, reason = "it says how much was tried")]
 #![allow(clippy::disallowed_methods, reason = "it writes files as a user would")]
 
+#[path = "canaries/check.rs"]
+mod check;
 #[path = "canaries/content.rs"]
 mod content;
+#[path = "canaries/erasing.rs"]
+mod erasing;
 #[path = "canaries/oracle.rs"]
 mod oracle;
 #[allow(dead_code, reason = "shared with tests/erase")]
 #[path = "erase/place.rs"]
 mod place;
+#[path = "canaries/space.rs"]
+mod space;
 #[path = "canaries/step.rs"]
 mod step;
 #[path = "canaries/world.rs"]
@@ -57,15 +64,17 @@ fn what_was_erased_is_nowhere_whatever_happened_before_and_after() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    let [erased, records, crashed, blocked, refused] =
-        [0, 1, 2, 3, 4].map(|which| ERASURES[which].load(Ordering::Relaxed));
+    let [erased, records, crashed, blocked, refused, collected] =
+        [0, 1, 2, 3, 4, 5].map(|which| ERASURES[which].load(Ordering::Relaxed));
     eprintln!(
         "{} histories: {erased} erasures, {records} of them of records; {crashed} crashes, {blocked} \
-         holds that blocked, {refused} times that something erased was refused",
+         holds that blocked, {refused} times that something erased was refused, {collected} \
+         collections of something",
         cases()
     );
     let least = u64::from(cases() / 4);
     assert!(erased >= least && records >= least / 4, "too little was erased");
+    assert!(collected >= least / 4, "too little was collected");
     assert!(crashed >= least / 8 && refused >= least / 8, "too little was tried");
 }
 

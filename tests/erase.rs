@@ -10,6 +10,10 @@
 mod certificates;
 #[path = "erase/dice.rs"]
 mod dice;
+#[path = "erase/fields.rs"]
+mod fields;
+#[path = "erase/full.rs"]
+mod full;
 #[path = "erase/histories.rs"]
 mod histories;
 #[path = "erase/holders.rs"]

@@ -1,6 +1,7 @@
 //! Holds, states and dates: what they forbid stays forbidden, whatever verb is tried.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(clippy::disallowed_methods, reason = "it leaves a file as a killed command would")]
 
 #[allow(dead_code, reason = "shared with tests/keep")]
 #[path = "keep/place.rs"]
@@ -91,6 +92,44 @@ fn a_retired_dataset_moves_for_no_verb_and_loses_nothing() {
     assert_eq!(place.ok(&["audit", "log", "--json"]), log, "nothing was recorded");
     place.ok(&["state", "set", "work", "deprecated", "--reason", "needed"]);
     place.ok(&["commit", "-a", "-m", "more"]);
+}
+
+/// Packs of which a part is needed become one, and what killed commands left goes too.
+#[test]
+fn what_gc_would_delete_is_foreseen_where_packs_become_one() {
+    let place = Place::new();
+    place.write("shared.bin", &noise(1, 5000));
+    place.commit("shared");
+    for number in 0..3_u8 {
+        let (common, branch) = (noise(10 + u64::from(number), 400_000), format!("side{number}"));
+        place.ok(&["switch", "-b", &branch]);
+        place.write("gone.bin", &[&common[..], &noise(20 + u64::from(number), 300_000)].concat());
+        place.commit("gone");
+        place.ok(&["switch", "main"]);
+        place.write(&format!("kept{number}.bin"), &common);
+        place.commit("kept");
+        place.ok(&["branch", "-D", &branch]);
+    }
+    let store = place.work().join(".stem/store");
+    std::fs::write(store.join("tmp/0-left"), [0; 1234]).unwrap();
+    let on_disk = || -> u64 {
+        let files = ["packs", "tmp"].map(|name| std::fs::read_dir(store.join(name)).unwrap());
+        files.into_iter().flatten().map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    };
+    let before = on_disk();
+    let (_, du) = place.json(&["du", "--reclaimable", "--grace", "0s"]);
+    let (_, dry) = place.json(&["gc", "-n", "--grace", "0s"]);
+    assert_eq!(on_disk(), before);
+    let (_, gone) = place.json(&["gc", "-y", "--grace", "0s"]);
+    assert_eq!(du["reclaimable"], gone["removed"]);
+    for field in ["removed", "kept", "forgotten", "leftovers"] {
+        assert_eq!(dry[field], gone[field], "{field}");
+    }
+    assert_eq!(gone["leftovers"], 1);
+    assert_eq!(gone["removed"]["bytes"], before - on_disk());
+    let removed = gone["removed"]["packs"].as_u64().unwrap();
+    assert!(removed >= 2, "several packs have become one: {gone}");
+    place.assert_sound();
 }
 
 #[test]

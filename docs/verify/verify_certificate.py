@@ -25,7 +25,7 @@ SCHEME = "sha256(00 || salt || kind || 00 || id), RFC 9162 tree"
 PRIME = 2**255 - 19
 ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 WEAK = (0, 1, PRIME - 1, ORDER_8, PRIME - ORDER_8)
-PHASES = ["freeze", "rewrite", "scrub", "verify"]
+PHASES, FATES = ["freeze", "rewrite", "scrub", "verify"], ("erased", "notified", "out of control")
 RESIDUE = [
     ("packs", "written again without it, or dropped; old packs overwritten and removed"),
     ("temporary files", "of sessions that cannot commit any more: overwritten and removed"),
@@ -48,7 +48,7 @@ def must(holds, what):
     if not holds:
         raise Bad(what)
 
-# The form of every object: each field, and what it may be. `?` allows null, `[x]` is a list.
+# The form of every object: each field (`?`: it may be absent), and what it may be. `?` allows null, `[x]` is a list.
 FORMS = {
     "Statement": {"_type": "str", "subject": "[Subject]", "predicateType": "str", "predicate": "Predicate"},
     "Subject": {"name": "str", "digest": "Digest"},
@@ -59,27 +59,27 @@ FORMS = {
     "Set": {"count": "int", "root": "str"},
     "Deleted": {"scheme": "str", "files": "Set", "chunks": "Set"},
     "Bytes": {"freed": "int", "kept_shared": "int", "content": "int"},
-    "Counts": {"files": "int", "records": "int", "chunks_exclusive": "int", "chunks_shared": "int", "bytes": "Bytes"},
+    "Packs": {"dropped": "int", "rewritten": "int"},
+    "Counts": {"files": "int", "records": "int", "chunks_exclusive": "int", "chunks_shared": "int", "bytes": "Bytes",
+        "packs?": "Packs"},
     "Residue": {"kind": "str", "action": "str", "looked_at": "int", "found": "int"},
     "Held": {"kind": "str", "place": "str", "level": "?str", "method": "str", "status": "str"},
     "Tests": {"frames_read": "int", "bytes_read": "int", "canary_windows": "int", "chunks_without_window": "int",
         "canary_hits": "int", "readd_refused": "int", "retained_versions": "int", "retained_files": "int",
         "device_bytes": "?int"},
-    "Phase": {"name": "str", "start": "time", "end": "time"},
-    "Version": {"version": "hash", "files": "int"},
-    "Downstream": {"kind": "str", "name": "str", "used": "hash"},
+    "Phase": {"name": "str", "start": "time", "end": "time"}, "Version": {"version": "hash", "files": "int"},
+    "Downstream": {"kind": "str", "name": "str", "used": "hash", "status?": "str"},
     "AsOf": {"number": "int", "hash": "str"},
     "Predicate": {
         "schema": "int", "number": "int", "plan": "str", "store": "str", "status": "str", "tool": "Tool",
         "reason": "str", "basis": "?str", "request": "?str", "requester": "Person", "approvals_needed": "int",
         "approvers": "[ApprovedBy]", "executor": "Person", "verifier": "Person", "planned": "time",
         "phases": "[Phase]", "issued": "time", "scope": "?str", "selectors": "int", "versions": "[Version]",
-        "counts": "Counts", "deleted": "Deleted", "residue": "[Residue]", "holders": "[Held]", "tests": "Tests",
+        "kept_for?": "[Version]", "counts": "Counts", "deleted": "Deleted", "residue": "[Residue]", "holders": "[Held]", "tests": "Tests",
         "downstream": "[Downstream]", "not_proven": "[str]", "previous": "?str", "journal": "AsOf",
     },
     "Approval": {"plan": "str", "store": "str", "journal": "int", "time": "time", "expires": "time"},
-    "Envelope": {"payload": "str", "payloadType": "str", "signatures": "[Signature]"},
-    "Signature": {"keyid": "str", "sig": "str"},
+    "Envelope": {"payload": "str", "payloadType": "str", "signatures": "[Signature]"}, "Signature": {"keyid": "str", "sig": "str"},
 }
 
 def check_form(value, form):
@@ -97,8 +97,9 @@ def check_form(value, form):
         return must(is_hash(value), "not a hash")
     if form == "time":
         return must(isinstance(value, str) and when(value) is not None, "not a time")
-    fields = FORMS[form]
-    must(isinstance(value, dict) and set(value) == set(fields), f"{form} has not exactly its fields")
+    must(isinstance(value, dict), f"{form} is no object")
+    fields = {name.rstrip("?"): kind for name, kind in FORMS[form].items() if name[-1] != "?" or name[:-1] in value}
+    must(set(value) == set(fields), f"{form} has not exactly its fields")
     return [check_form(value[name], kind) for name, kind in fields.items()]
 
 def once(pairs):
@@ -157,8 +158,7 @@ def is_weak(point):
     """Whether a point has a small order: with such keys one signature fits many messages."""
     return int.from_bytes(point, "little") % 2**255 % PRIME in WEAK
 
-def key_id(key):
-    return hashlib.sha256(key).hexdigest()[:16]
+key_id = lambda key: hashlib.sha256(key).hexdigest()[:16]
 
 def open_envelope(data, kind, key):
     """The payload of an envelope that exactly this key has signed."""
@@ -269,7 +269,8 @@ def check(data, key):
     must(one["number"] >= 1 and (one["number"] == 1) == (one["previous"] is None), "number and previous disagree")
     must(one["previous"] is None or is_hash(one["previous"]), "the previous one is no hash")
     must(one["journal"]["number"] >= 1 and is_hash(one["journal"]["hash"]), "no journal")
-    must(all(version["files"] > 0 for version in one["versions"]), "a version lists nothing of it")
+    must(all(v["files"] > 0 for v in one["versions"] + one.get("kept_for", [])), "a version lists nothing of it")
+    must(all(d.get("status", "erased") in FATES for d in one["downstream"]), "a fate that is not known")
     must(one["executor"]["key"] == one["verifier"]["key"] == key_id(key), "executor and signer are not the same")
     check_subjects(statement, one)
     check_times(one)

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use stemmata::ops::erase::Signing;
+use stemmata::repo::Repository;
+
+use super::text::duration;
 use super::verbs;
-use super::{Context, Outcome};
+use super::{Context, Failure, Outcome};
 
 /// Version control for training data
 ///
@@ -72,6 +76,56 @@ pub(crate) struct DryRun {
     /// Show what would be done, and change nothing
     #[arg(short = 'n', long = "dry-run")]
     pub(crate) dry_run: bool,
+}
+
+/// What signing a plan takes, of any kind.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Approval {
+    /// The plan's id, the beginning of it, or its file
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: String,
+    /// The key to sign with
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// For how long the approval counts
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+    valid: u64,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+impl Approval {
+    /// How it is signed.
+    pub(crate) fn signing(&self) -> Signing<'_> {
+        let (key, seconds) = (self.key.as_deref(), self.valid);
+        Signing { key, seconds, dry_run: self.dry_run.dry_run }
+    }
+}
+
+/// What carrying out a plan takes, of any kind.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Execution {
+    /// The plan's id, the beginning of it, or its file
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: String,
+    /// The key to sign the certificate with
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+impl Execution {
+    /// Whether nothing is to be changed, and the repository opened accordingly.
+    pub(crate) fn open(&self, context: &Context) -> Result<(bool, Repository), Failure> {
+        Ok(match self.dry_run.dry_run {
+            true => (true, context.open()?),
+            false => {
+                let environment = context.environment()?;
+                (false, Repository::open_to_collect(&context.directory, environment)?)
+            }
+        })
+    }
 }
 
 macro_rules! verbs {

@@ -7,6 +7,7 @@
 
 mod approve;
 mod attest;
+mod bound;
 mod canary;
 mod certificate;
 mod check;
@@ -28,7 +29,7 @@ mod verify;
 mod view;
 mod watch;
 
-pub use approve::{Approval, Approved, approve};
+pub use approve::{Approval, Approved, Signing, approve};
 pub(super) use approve::{Asked as AskedApproval, approvals_of, asked_for, sign};
 pub use attest::{Attested, attest};
 pub(super) use certificate::may_certify;

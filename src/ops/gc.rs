@@ -14,7 +14,7 @@ use crate::catalogue::{self, Change, Changeset, PackState};
 use crate::format::frame::Key;
 use crate::model::{ManifestId, PackName, Time, VersionId};
 use crate::repo::{self, Fault, Marks, Repository, Tracer, pack_info, pack_record};
-use crate::repo::{sweep, sweep_strangers};
+use crate::repo::{measure_sweep, sweep, sweep_strangers};
 use crate::store::{self, PackInfo};
 
 /// How often the last mark is made again because somebody has changed something meanwhile.
@@ -70,12 +70,12 @@ pub fn gc(repository: &Repository, options: &GcOptions) -> Result<Gc> {
     if options.dry_run {
         let retained = collector.mark()?;
         let packs = measure(repository, &marks)?;
-        collector.predict(&packs, &mut done);
         done.forgotten = retained.unnamed;
+        collector.predict(&packs, &mut done)?;
         return Ok(done);
     }
     let before = sum(&measure(repository, &marks)?);
-    let before = Amount { bytes: before.bytes + bytes(&sweep(repository)?), ..before };
+    let before = Amount { bytes: before.bytes + sweep(repository)?, ..before };
     repository.environment.progress.begin("Marking", None, None);
     if collector.condemn()? {
         done.forgotten = collector.bury()?;
@@ -85,18 +85,20 @@ pub fn gc(repository: &Repository, options: &GcOptions) -> Result<Gc> {
     let (leftovers, left_bytes) = sweep_strangers(repository)?;
     done.leftovers = leftovers;
     done.kept = sum(&measure(repository, &marks)?);
-    done.removed = Amount {
-        chunks: before.chunks.saturating_sub(done.kept.chunks),
-        bytes: (before.bytes + left_bytes).saturating_sub(done.kept.bytes),
-        packs: before.packs.saturating_sub(done.kept.packs),
-    };
+    done.removed = Amount { bytes: before.bytes + left_bytes, ..before }.without(&done.kept);
     let epoch = repository.refresh()?;
     repository.store.maintain_index(epoch)?;
     Ok(done)
 }
 
-fn bytes(packs: &[PackInfo]) -> u64 {
-    packs.iter().map(|pack| pack.bytes).sum()
+impl Amount {
+    fn without(&self, other: &Self) -> Self {
+        Self {
+            chunks: self.chunks.saturating_sub(other.chunks),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            packs: self.packs.saturating_sub(other.packs),
+        }
+    }
 }
 
 fn sum(packs: &[Measured]) -> Amount {
@@ -155,27 +157,35 @@ impl Collector<'_> {
         pack.verdict(self.options.grace_seconds == 0)
     }
 
-    fn predict(&self, packs: &[Measured], done: &mut Gc) {
+    /// What collecting would come to now, to the byte, unless somebody changes something meanwhile
+    /// or a pack that should be copied is damaged: then it stays.
+    fn predict(&self, packs: &[Measured], done: &mut Gc) -> Result<()> {
+        let mut mixed = Vec::new();
+        let mut changes = !done.forgotten.is_empty();
         for pack in packs {
-            let (removed, kept) = match self.verdict(pack) {
-                Verdict::Keep => (0, 1),
-                Verdict::Rewrite => (0, 1),
-                Verdict::Bury => (1, 0),
-            };
-            let gone = match self.verdict(pack) {
-                Verdict::Keep => Amount::default(),
-                Verdict::Rewrite => {
-                    Amount { chunks: pack.dead_chunks, bytes: pack.dead_bytes, packs: 0 }
+            changes |= pack.condemned.is_some();
+            match self.verdict(pack) {
+                Verdict::Keep => {
+                    done.kept.chunks += pack.chunks;
+                    done.kept.bytes += pack.info.bytes;
+                    done.kept.packs += 1;
+                    continue;
                 }
-                Verdict::Bury => Amount { chunks: pack.chunks, bytes: pack.info.bytes, packs: 1 },
-            };
-            done.removed.chunks += gone.chunks;
-            done.removed.bytes += gone.bytes;
-            done.removed.packs += removed;
-            done.kept.chunks += pack.chunks - gone.chunks;
-            done.kept.bytes += pack.info.bytes - gone.bytes;
-            done.kept.packs += kept;
+                Verdict::Rewrite => mixed.push(pack.info.clone()),
+                Verdict::Bury => {}
+            }
+            changes = true;
         }
+        let keep = |key: &Key| self.marks.contains(key);
+        let copies = self.repository.store.measure_merge(&mixed, &keep)?;
+        done.kept.chunks += copies.chunks;
+        done.kept.bytes += copies.bytes;
+        done.kept.packs += copies.packs;
+        let (leftovers, bytes) = measure_sweep(self.repository, changes)?;
+        done.leftovers = leftovers;
+        let before = sum(packs);
+        done.removed = Amount { bytes: before.bytes + bytes, ..before }.without(&done.kept);
+        Ok(())
     }
 
     /// Marks, condemns what was not marked, and shuts out the sessions that may rely on it.

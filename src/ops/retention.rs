@@ -154,7 +154,10 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Ran> {
     let mut run = None;
     if options.yes && !options.dry_run {
         let (plan, key) = (plan.id.clone(), options.key.clone());
-        run = Some(erase::run(repository, &erase::RunOptions { plan, key, device: None })?);
+        run = Some(erase::run(
+            repository,
+            &erase::RunOptions { plan, key, ..erase::RunOptions::default() },
+        )?);
     }
     Ok(Ran { met, plan: Some(plan), run })
 }

@@ -65,6 +65,22 @@ pub struct Doomed<'a> {
     pub file: Option<FileId>,
 }
 
+/// A file that should be deleted from versions.
+#[derive(Debug, Clone, Copy)]
+pub struct DoomedFile<'a> {
+    /// Its content.
+    pub file: FileId,
+    /// The paths that it has in any of them; none if it may have others.
+    pub paths: Option<&'a [String]>,
+}
+
+impl DoomedFile<'_> {
+    /// Whether no version is known to have it, so that any may.
+    fn is_loose(&self) -> bool {
+        self.paths.is_some_and(<[String]>::is_empty)
+    }
+}
+
 impl Hold {
     fn of(row: RecordRow) -> Result<Self> {
         let id = format!("h{}", row.number);
@@ -241,6 +257,32 @@ impl<'a> Holds<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Those that forbid to delete any of `files` out of any of `versions`, oldest first.
+    ///
+    /// Asks each hold once about the versions and once about the paths: the two may be many, and
+    /// all pairs of them too many to go through.
+    pub fn blocking_files(&self, versions: &[VersionId], files: &[DoomedFile<'_>]) -> Vec<&Hold> {
+        let blocks = |hold: &&Hold| {
+            if let Some(held) = hold.file {
+                return files.iter().any(|doomed| doomed.file == held);
+            }
+            let at_version = match (hold.version, &hold.dataset) {
+                (Some(held), _) => versions.contains(&held),
+                (None, Some(name)) => versions.iter().any(|version| self.is_in(version, name)),
+                (None, None) => true,
+            };
+            let Some(pattern) = &hold.pattern else {
+                return at_version || versions.is_empty() || files.iter().any(DoomedFile::is_loose);
+            };
+            let mut paths = files.iter().filter_map(|doomed| doomed.paths);
+            let is_met =
+                |paths: &[String]| paths.iter().any(|path| pattern.matches(path.as_bytes()));
+            let at_path = files.iter().any(|doomed| doomed.paths.is_none()) || paths.any(is_met);
+            at_version && at_path || versions.is_empty() || files.iter().any(DoomedFile::is_loose)
+        };
+        self.holds.iter().filter(blocks).collect()
     }
 
     fn blocks(&self, hold: &Hold, doomed: &Doomed<'_>) -> Result<bool> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Repository, Result, lock};
-use crate::catalogue::{self, Change, Changeset, PackRecord, PackState};
+use crate::catalogue::{self, Change, Changeset, PackRecord, PackRow, PackState};
 use crate::format::pack::PackKind;
 use crate::model::PackName;
 use crate::store::{PackInfo, merge_candidates};
@@ -54,21 +54,18 @@ fn merge(repository: &Repository, group: &[PackInfo], epoch: u64) -> Result<bool
     Ok(true)
 }
 
-/// Removes the files of packs that are dead for ever; may come late, or twice.
+/// Removes the files of packs that are dead for ever; may come late, or twice. Gives how many bytes
+/// went.
 ///
 /// # Errors
 ///
 /// The store's and the catalogue's.
-pub fn sweep(repository: &Repository) -> Result<Vec<PackInfo>> {
-    let dead: Vec<_> = repository
-        .catalogue
-        .packs(PackState::Tombstone)?
-        .into_iter()
-        .filter(|row| !row.dropped)
-        .collect();
+pub fn sweep(repository: &Repository) -> Result<u64> {
+    let dead = dead(repository)?;
     if dead.is_empty() {
-        return Ok(Vec::new());
+        return Ok(0);
     }
+    let bytes = present_bytes(repository, &dead)?;
     for row in &dead {
         repository.store.remove_pack(row.pack.name)?;
     }
@@ -78,7 +75,59 @@ pub fn sweep(repository: &Repository) -> Result<Vec<PackInfo>> {
         Changeset::new(&repository.author()?, repository.now(), "drop-packs", &subject);
     changeset.changes.push(Change::PacksDropped { packs: names });
     repository.catalogue.apply(&changeset)?;
-    Ok(dead.iter().map(|row| pack_info(&row.pack)).collect())
+    Ok(bytes)
+}
+
+/// Packs that are dead for ever, and whose files may still be there.
+fn dead(repository: &Repository) -> Result<Vec<PackRow>> {
+    let mut rows = repository.catalogue.packs(PackState::Tombstone)?;
+    rows.retain(|row| !row.dropped);
+    Ok(rows)
+}
+
+/// The bytes of those packs whose files are there: who removed some may have been killed before the
+/// catalogue knew.
+fn present_bytes(repository: &Repository, rows: &[PackRow]) -> Result<u64> {
+    let present: HashSet<PackName> = repository.store.list_packs()?.packs.into_iter().collect();
+    let present = rows.iter().filter(|row| present.contains(&row.pack.name));
+    Ok(present.map(|row| row.pack.bytes).sum())
+}
+
+/// What killed sessions have left.
+#[derive(Default)]
+struct Leftovers {
+    tmp: Vec<String>,
+    packs: Vec<PackName>,
+    bytes: u64,
+}
+
+impl Leftovers {
+    /// Temporary files, and packs that the catalogue does not know, of epochs before `least`.
+    fn before(repository: &Repository, least: u64) -> Result<Self> {
+        let tmp = repository.store.list_tmp()?;
+        let packs = repository.store.list_packs()?.packs;
+        // Read after the directories: a pack that was recorded before the fence is known by now.
+        let known: HashSet<PackName> =
+            repository.catalogue.all_packs()?.iter().map(|row| row.pack.name).collect();
+        let mut found = Self::default();
+        for (_, name) in tmp.into_iter().filter(|(epoch, _)| *epoch < least) {
+            found.bytes += repository.store.tmp_bytes(&name)?;
+            found.tmp.push(name);
+        }
+        for name in packs.into_iter().filter(|name| !known.contains(name)) {
+            // What does not say its epoch is no pack of ours, and stays.
+            let Ok(info) = repository.store.pack_info(name) else { continue };
+            if info.epoch < least {
+                found.bytes += info.bytes;
+                found.packs.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    fn files(&self) -> u64 {
+        (self.tmp.len() + self.packs.len()) as u64
+    }
 }
 
 /// Removes what sessions that were killed have left: temporary files, and packs that the catalogue
@@ -89,32 +138,33 @@ pub fn sweep(repository: &Repository) -> Result<Vec<PackInfo>> {
 ///
 /// The store's and the catalogue's.
 pub fn sweep_strangers(repository: &Repository) -> Result<(u64, u64)> {
-    let tmp = repository.store.list_tmp()?;
-    let packs = repository.store.list_packs()?.packs;
-    // Read after the directories: a pack that was recorded before the fence is known by now.
-    let known: HashSet<PackName> =
-        repository.catalogue.all_packs()?.iter().map(|row| row.pack.name).collect();
-    let strangers: Vec<PackName> = packs.into_iter().filter(|name| !known.contains(name)).collect();
-    if tmp.is_empty() && strangers.is_empty() {
+    if Leftovers::before(repository, u64::MAX)?.files() == 0 {
         return Ok((0, 0));
     }
     let least = fence_if_idle(repository)?;
-    let known: HashSet<PackName> =
-        repository.catalogue.all_packs()?.iter().map(|row| row.pack.name).collect();
-    let (mut files, mut bytes) = (0, 0);
-    for (_, name) in tmp.iter().filter(|(epoch, _)| *epoch < least) {
+    let found = Leftovers::before(repository, least)?;
+    for name in &found.tmp {
         repository.store.remove_tmp(name)?;
-        files += 1;
     }
-    for name in strangers.iter().filter(|name| !known.contains(name)) {
-        // What does not say its epoch is no pack of ours, and stays.
-        let Ok(info) = repository.store.pack_info(*name) else { continue };
-        if info.epoch < least {
-            repository.store.remove_pack(*name)?;
-            (files, bytes) = (files + 1, bytes + info.bytes);
-        }
+    for name in &found.packs {
+        repository.store.remove_pack(*name)?;
     }
-    Ok((files, bytes))
+    Ok((found.files(), found.bytes))
+}
+
+/// How many files and bytes of dead packs and of killed sessions [`sweep`] and [`sweep_strangers`]
+/// would remove now; with `fenced`, after an epoch was begun and fenced. Changes nothing.
+///
+/// # Errors
+///
+/// The store's and the catalogue's.
+pub fn measure_sweep(repository: &Repository, fenced: bool) -> Result<(u64, u64)> {
+    let root = repository.catalogue.root()?;
+    let is_free = fenced || super::rebuild::lock_worktrees(&repository.catalogue)?.is_ok();
+    let least = if is_free { root.epoch + 1 } else { root.min_epoch };
+    let found = Leftovers::before(repository, least)?;
+    let dead = present_bytes(repository, &dead(repository)?)?;
+    Ok((found.files(), found.bytes + dead))
 }
 
 /// The least epoch that may commit. If no worktree is at work, a new one is begun first, which

@@ -49,7 +49,7 @@ pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
-pub use hold::{Doomed, Hold, Holds, Release};
+pub use hold::{Doomed, DoomedFile, Hold, Holds, Release};
 pub use ingest::{
     Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, ingest,
     ingest_bytes, ingest_bytes_of,
@@ -60,7 +60,7 @@ pub use keys::{
 };
 pub use later::hash_any;
 pub use lock::Lock;
-pub use maintain::{maintain, pack_info, pack_record, sweep, sweep_strangers};
+pub use maintain::{maintain, measure_sweep, pack_info, pack_record, sweep, sweep_strangers};
 pub use marks::Marks;
 pub use nearest::nearest;
 pub use nodes::Nodes;

@@ -219,6 +219,21 @@ impl Store {
         Ok(names.into_iter().map(|name| (epoch(&name).unwrap_or(0), name)).collect())
     }
 
+    /// The length in bytes of a temporary file that [`list_tmp`](Self::list_tmp) named; 0 if it has
+    /// gone since.
+    ///
+    /// # Errors
+    ///
+    /// When the medium refuses.
+    pub fn tmp_bytes(&self, name: &str) -> Result<u64, Error> {
+        let path = join(TMP, name);
+        let opened = self.inner.medium.open(&path);
+        match opened.and_then(|file| file.len()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            len => len.map_err(io_at("read", &path)),
+        }
+    }
+
     /// Removes a temporary file that [`list_tmp`](Self::list_tmp) named. The caller knows that no
     /// session of its epoch can still commit.
     ///

@@ -5,6 +5,7 @@
 //! Invariant: a frame is copied only after its content was checked, and the old packs stay as
 //! they are.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Store;
@@ -12,10 +13,22 @@ use super::check::Stream;
 use super::error::{Error, damaged, io_at};
 use super::packs::{PackInfo, PackTable, open_pack};
 use super::view::View;
-use super::write::{LEVEL, Packer, WriteSession};
+use super::write::{Gauge, LEVEL, Packer, WriteSession};
 use crate::format::frame::codec::Decoder;
 use crate::format::frame::{FrameDamage, Key};
+use crate::format::kind::Kind;
 use crate::format::pack::{PackDamage, PackKind};
+
+/// What a merge would make.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// So many packs.
+    pub packs: u64,
+    /// Their length in bytes, all together.
+    pub bytes: u64,
+    /// Chunks in them.
+    pub chunks: u64,
+}
 
 /// What copying one pack needs.
 struct Copier<'c> {
@@ -55,6 +68,35 @@ impl Store {
             packer.finish()?;
         }
         session.finish()
+    }
+
+    /// What [`merge`](Self::merge) would make of the same packs without compressing again, to the
+    /// byte, by their tables alone: nothing is written, and damage to frames is not seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Missing`] where a table cannot be read.
+    pub fn measure_merge(
+        &self,
+        packs: &[PackInfo],
+        keep: &(dyn Fn(&Key) -> bool + Sync),
+    ) -> Result<Merged, Error> {
+        let (mut merged, mut known) = (Merged::default(), HashSet::new());
+        for kind in [PackKind::Data, PackKind::Meta] {
+            let mut gauge = None;
+            for pack in packs.iter().filter(|pack| pack.kind == kind) {
+                for object in self.objects(pack.name)? {
+                    if keep(&object.key) && known.insert(object.key) {
+                        let gauge = gauge.get_or_insert_with(|| Gauge::new(self.inner.pack_bytes));
+                        gauge.put(u64::from(object.frame_len));
+                        merged.chunks += u64::from(object.key.kind == Kind::Chunk);
+                    }
+                }
+            }
+            merged.packs += gauge.as_ref().map_or(0, |gauge| gauge.packs);
+            merged.bytes += gauge.map_or(0, |gauge| gauge.bytes);
+        }
+        Ok(merged)
     }
 
     fn copy(

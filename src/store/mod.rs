@@ -28,6 +28,7 @@ pub use check::{Check, Checker, Finding, Frame, Scan};
 pub use error::Error;
 pub use maintain::{Listing, merge_candidates};
 pub use medium::{Disk, Medium};
+pub use merge::Merged;
 pub use packs::PackInfo;
 pub use read::Reader;
 pub use write::{PACK_BYTES, Packer, Put, WriteSession};

@@ -258,9 +258,12 @@ impl Packer {
     ) -> Result<frame::Header, Error> {
         let most_objects = self.most_objects;
         let full = |open: &Open, buffered: usize| {
-            let table = (open.entries.len() * table::ENTRY_LEN) as u64;
             open.entries.len() >= most_objects
-                || open.written + buffered as u64 + table >= self.shared.pack_bytes
+                || is_full(
+                    open.written + buffered as u64,
+                    open.entries.len(),
+                    self.shared.pack_bytes,
+                )
         };
         if self.open.as_ref().is_some_and(|open| full(open, self.buffer.len())) {
             self.close()?;
@@ -305,6 +308,41 @@ impl Drop for Packer {
         if !self.closed {
             self.shared.open_packers.fetch_sub(1, Ordering::Release);
         }
+    }
+}
+
+/// Whether a pack with so many bytes of header and frames, and so many objects, gets no more.
+fn is_full(frames_end: u64, objects: usize, pack_bytes: u64) -> bool {
+    frames_end + (objects * table::ENTRY_LEN) as u64 >= pack_bytes
+}
+
+/// Adds up the packs that a [`Packer`] of any number of objects would write, and writes none.
+pub(super) struct Gauge {
+    /// Packs so far.
+    pub(super) packs: u64,
+    /// Their bytes, as if the last one were finished.
+    pub(super) bytes: u64,
+    pack_bytes: u64,
+    /// Of the pack that is being filled.
+    frames_end: u64,
+    objects: usize,
+}
+
+impl Gauge {
+    pub(super) fn new(pack_bytes: u64) -> Self {
+        Self { packs: 0, bytes: 0, pack_bytes, frames_end: 0, objects: 0 }
+    }
+
+    /// Counts an object with a frame of so many bytes.
+    pub(super) fn put(&mut self, frame_len: u64) {
+        if self.packs == 0 || is_full(self.frames_end, self.objects, self.pack_bytes) {
+            self.packs += 1;
+            self.bytes += (pack::HEADER_LEN + pack::TRAILER_LEN) as u64;
+            (self.frames_end, self.objects) = (pack::HEADER_LEN as u64, 0);
+        }
+        self.frames_end += frame_len;
+        self.objects += 1;
+        self.bytes += frame_len + table::ENTRY_LEN as u64;
     }
 }
 

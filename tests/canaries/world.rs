@@ -1,39 +1,34 @@
 //! Two worktrees of one store, and what is checked after each step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use stemmata::format::frame::Key;
-use stemmata::format::{manifest, version};
-use stemmata::model::{Clock, Entry, FileId, FileRef, ManifestId, RefName, Time, VersionId};
+use stemmata::model::{Clock, FileId, RefName, Time, VersionId};
 use stemmata::ops::add::{AddOptions, add};
 use stemmata::ops::archive;
 use stemmata::ops::commit::{CommitOptions, commit};
-use stemmata::ops::erase::{self, Asked, PlanOptions, RunOptions, Selector};
-use stemmata::ops::fsck::{Depth as FsckDepth, fsck};
-use stemmata::ops::gc::{GcOptions, gc};
 use stemmata::ops::merge::{Favour, MergeOptions, merge};
 use stemmata::ops::operation::Doing;
 use stemmata::ops::reset::{Depth, reset};
 use stemmata::ops::restore::{RestoreOptions, restore};
 use stemmata::ops::rollback::rollback;
 use stemmata::ops::switch::{SwitchOptions, switch};
-use stemmata::ops::{self, hold, keys, refs, remove, undo};
-use stemmata::repo::{self, Content as Reader, Environment, InitOptions, Repository};
+use stemmata::ops::{self, keys, refs, remove, undo};
+use stemmata::repo::{self, Environment, InitOptions, Repository};
 
-use super::content::{Content, PEOPLE, mail, secret_path};
-use super::oracle::{Fate, Oracle};
-use super::place::frames;
-use super::step::{Step, What};
+use super::content::Content;
+use super::oracle::Oracle;
+use super::step::Step;
 
-/// Erasures, those of records, crashes, holds that blocked, refusals of what was erased.
-pub(crate) static ERASURES: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+/// Erasures, those of records, crashes, holds that blocked, refusals of what was erased, collections
+/// of something.
+pub(crate) static ERASURES: [AtomicU64; 6] = [const { AtomicU64::new(0) }; 6];
 
-fn count(which: usize) {
+pub(super) fn count(which: usize) {
     ERASURES[which].fetch_add(1, Ordering::Relaxed);
 }
 
@@ -54,17 +49,17 @@ impl Clock for Bomb {
     }
 }
 
-type Listing = BTreeMap<String, FileId>;
+pub(super) type Listing = BTreeMap<String, FileId>;
 
 pub(crate) struct World {
     /// The worktrees, the store and the key.
-    home: tempfile::TempDir,
+    pub(super) home: tempfile::TempDir,
     /// Archives: not the store's, so nobody erases there.
     outside: tempfile::TempDir,
     archives: Vec<PathBuf>,
-    oracle: Oracle,
-    versions: Vec<VersionId>,
-    listings: BTreeMap<VersionId, Listing>,
+    pub(super) oracle: Oracle,
+    pub(super) versions: Vec<VersionId>,
+    pub(super) listings: BTreeMap<VersionId, Listing>,
 }
 
 impl World {
@@ -94,15 +89,15 @@ impl World {
         world
     }
 
-    fn root(&self, at: u8) -> PathBuf {
+    pub(super) fn root(&self, at: u8) -> PathBuf {
         self.home.path().join(["data", "other"][usize::from(at % 2)])
     }
 
-    fn store(&self) -> PathBuf {
+    pub(super) fn store(&self) -> PathBuf {
         self.home.path().join("data/.stem/store")
     }
 
-    fn environment(&self, crash: Option<u8>) -> Environment {
+    pub(super) fn environment(&self, crash: Option<u8>) -> Environment {
         let bomb = crash.map_or(-1, i64::from);
         Environment {
             clock: Arc::new(Bomb(AtomicI64::new(bomb))),
@@ -113,7 +108,7 @@ impl World {
         }
     }
 
-    fn open(&self, at: u8, crash: Option<u8>) -> Repository {
+    pub(super) fn open(&self, at: u8, crash: Option<u8>) -> Repository {
         Repository::open_to_write(&self.root(at), self.environment(crash)).unwrap()
     }
 
@@ -254,10 +249,11 @@ impl World {
 
     fn commit(&self, at: u8, all: bool, crash: Option<u8>) {
         let options = CommitOptions { message: "words".into(), all, ..CommitOptions::default() };
-        self.crashing(at, crash, false, |repository| {
-            // Nothing to commit, or something erased that would come back.
-            drop(commit(repository, &options));
-        });
+        // Nothing to commit, or something erased that would come back.
+        let work = |crash| drop(commit(&self.open(at, crash), &options));
+        if crash.is_none() || !self.survives(|| work(crash)) {
+            work(None);
+        }
     }
 
     fn copy(&mut self, at: u8, content: Content, how: u8) {
@@ -279,13 +275,6 @@ impl World {
             && self.listings.values().any(|listing| listing.values().any(|known| known == file))
     }
 
-    fn collect(&self, crash: Option<u8>) {
-        self.crashing(0, crash, true, |repository| {
-            let options = GcOptions { grace_seconds: 0, dry_run: false };
-            gc(repository, &options).unwrap_or_else(|error| panic!("gc: {error}"));
-        });
-    }
-
     fn archive(&mut self, at: u8, version: u8) {
         let Some(version) = self.version(version) else { return };
         let place = self.outside.path().join(self.archives.len().to_string());
@@ -296,301 +285,24 @@ impl World {
         }
     }
 
-    /// Does something that may end in the middle; then everything must still be readable.
-    fn crashing(&self, at: u8, crash: Option<u8>, collect: bool, work: impl Fn(&Repository)) {
-        let open = |crash| match collect {
-            true => Repository::open_to_collect(&self.root(at), self.environment(crash)).unwrap(),
-            false => self.open(at, crash),
-        };
-        if crash.is_some() {
-            let tried = catch_unwind(AssertUnwindSafe(|| work(&open(crash))));
-            match tried {
-                Ok(()) => return,
-                Err(cause) if cause.is::<Crash>() || is_echo(&cause) => count(2),
-                Err(cause) => resume_unwind(cause),
-            }
-            self.sound();
+    pub(super) fn open_to_collect(&self, at: u8, crash: Option<u8>) -> Repository {
+        Repository::open_to_collect(&self.root(at), self.environment(crash)).unwrap()
+    }
+
+    /// Does something that may end in the middle; whether it came to its end. Everything must still
+    /// be readable then.
+    pub(super) fn survives(&self, work: impl FnOnce()) -> bool {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(()) => return true,
+            Err(cause) if cause.is::<Crash>() || is_echo(&cause) => count(2),
+            Err(cause) => resume_unwind(cause),
         }
-        work(&open(None));
-    }
-
-    fn erase(&mut self, at: u8, what: What, held: bool, crash: Option<u8>) {
-        let expected = self.expected(what);
-        let repository = self.open(at, None);
-        let planned = match erase::plan(&repository, &options(what, &repository)) {
-            Err(ops::Error::NoMatch(_) | ops::Error::NoRecord) => {
-                assert!(expected.is_empty(), "a plan overlooks {expected:?}");
-                return;
-            }
-            planned => planned.unwrap_or_else(|error| panic!("it cannot be planned: {error}")),
-        };
-        let targets: BTreeSet<FileId> =
-            planned.plan.found().targets.iter().map(|one| one.file).collect();
-        assert!(expected.is_subset(&targets), "of {expected:?} a plan finds {targets:?} only");
-        drop(repository);
-        if held && let What::Secret(secret) = what {
-            self.held(at, &planned.id, secret);
-        }
-        let run = RunOptions { plan: planned.id.clone(), key: None, device: None };
-        let before = self.catalogued();
-        self.crashing(at, crash, true, |repository| {
-            erase::run(repository, &run).unwrap_or_else(|error| panic!("run: {}", chain(&error)));
-        });
-        assert_eq!(self.catalogued(), before, "an erasure changed the versions");
-        self.note(what, &targets);
-        self.check();
-        self.confirm(at, &planned.id);
-    }
-
-    /// A hold on the path blocks the run, which changes nothing.
-    fn held(&self, at: u8, plan: &str, secret: u8) {
-        let repository = self.open(at, None);
-        let target = format!("{}:{}", repository.dataset(), secret_path(secret));
-        let Ok(placed) = hold::place(&repository, &target, "C-1", "court", false) else { return };
-        drop(repository);
-        let repository =
-            Repository::open_to_collect(&self.root(at), self.environment(None)).unwrap();
-        let run = RunOptions { plan: plan.to_owned(), key: None, device: None };
-        match erase::run(&repository, &run) {
-            Err(ops::Error::Blocked(_)) => count(3),
-            // It holds a path of one dataset, and what goes may be another's.
-            Err(error) => panic!("a hold: {error}"),
-            Ok(_) => return,
-        }
-        drop(repository);
-        self.check();
-        hold::release(&self.open(at, None), &placed.id, "over", false).unwrap();
-    }
-
-    /// The contents that a plan must find, by the oracle alone.
-    fn expected(&self, what: What) -> BTreeSet<FileId> {
-        let mut found = BTreeSet::new();
-        for (path, file) in self.listed() {
-            let Some((now, bytes)) = self.oracle.given(&file) else { continue };
-            match what {
-                What::Secret(secret) if path == secret_path(secret) => drop(found.insert(now)),
-                What::Record { person, by_text: true, .. } => {
-                    let text = mail(PEOPLE[usize::from(person)]);
-                    if memchr::memmem::find(bytes, text.as_bytes()).is_some() {
-                        found.insert(now);
-                    }
-                }
-                What::Record { person, redact, .. } => {
-                    let id = PEOPLE[usize::from(person)];
-                    if self.oracle.without(&now, id, fate(redact)).is_some() {
-                        found.insert(now);
-                    }
-                }
-                What::Secret(_) => {}
-            }
-        }
-        found
-    }
-
-    fn note(&mut self, what: What, targets: &BTreeSet<FileId>) {
-        count(0);
-        match what {
-            What::Secret(_) => self.oracle.erase(targets),
-            What::Record { person, redact, .. } => {
-                count(1);
-                let id = PEOPLE[usize::from(person)];
-                for file in targets {
-                    let bytes = self.oracle.without(file, id, fate(redact));
-                    let bytes = bytes.expect("a target has the record");
-                    self.oracle.replace(*file, bytes);
-                }
-                self.oracle.record_is_gone(id);
-            }
-        }
-    }
-
-    /// Looks again, as an auditor would.
-    fn confirm(&self, at: u8, plan: &str) {
-        let repository = self.open(at, None);
-        let keys = erase::certifiers(&repository).unwrap();
-        let file = erase::find(&repository, plan).unwrap();
-        let store = Some(self.store());
-        let checked = erase::check(&erase::CheckOptions { file, store, device: None }, &keys);
-        let checked = checked.unwrap();
-        assert!(checked.ok, "{:?}", checked.problems);
-    }
-
-    fn catalogued(&self) -> BTreeSet<VersionId> {
-        self.open(0, None).catalogue.all_version_ids().unwrap().into_iter().collect()
-    }
-
-    /// Every path and content that a version or a worktree lists.
-    fn listed(&self) -> Vec<(String, FileId)> {
-        let repository = self.open(0, None);
-        let mut roots: Vec<ManifestId> = Vec::new();
-        for row in repository.catalogue.all_versions().unwrap() {
-            roots.push(row.manifest);
-        }
-        for row in repository.catalogue.worktrees().unwrap() {
-            roots.push(row.state.staged);
-        }
-        roots
-            .iter()
-            .flat_map(|root| listing(&repository, root))
-            .map(|(path, file)| (path, file.file))
-            .collect()
-    }
-
-    /// Takes down what versions there are now.
-    fn learn(&mut self) {
-        let repository = self.open(0, None);
-        let known: BTreeSet<VersionId> = self.listings.keys().copied().collect();
-        let now = repository.catalogue.all_versions().unwrap();
-        for row in now.iter().filter(|row| !known.contains(&row.id)) {
-            let files = listing(&repository, &row.manifest);
-            let files = files.into_iter().map(|(path, file)| (path, file.file)).collect();
-            self.listings.insert(row.id, files);
-        }
-        self.versions = now.iter().map(|row| row.id).collect();
-        self.versions.sort();
-    }
-
-    /// What a user would throw away after a refusal.
-    fn tidy(&self) {
-        for at in 0..2 {
-            for (path, bytes) in self.files_below(at) {
-                if self.oracle.is_gone(&FileId::of(&bytes)) || self.oracle.holds_erased(&bytes) {
-                    fs::remove_file(path).unwrap();
-                }
-            }
-        }
-    }
-
-    fn files_below(&self, at: u8) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut found = Vec::new();
-        let mut open = vec![self.root(at)];
-        while let Some(directory) = open.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() && !path.ends_with(".stem") {
-                    open.push(path);
-                } else if path.is_file() {
-                    let bytes = fs::read(&path).unwrap();
-                    found.push((path, bytes));
-                }
-            }
-        }
-        found
-    }
-
-    /// Nothing erased stands in any byte of store, worktrees or database, nor in any frame.
-    fn scan(&self) {
-        let mut open = vec![self.home.path().to_path_buf()];
-        while let Some(directory) = open.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    open.push(path);
-                    continue;
-                }
-                let bytes = fs::read(&path).unwrap();
-                self.clean_of(&path, &bytes);
-                for (offset, object) in frames(&bytes) {
-                    self.clean_of(&path.join(format!("at {offset}")), &object);
-                }
-            }
-        }
-    }
-
-    fn clean_of(&self, place: &Path, bytes: &[u8]) {
-        for needle in &self.oracle.needles {
-            let found = memchr::memmem::find(bytes, needle.as_bytes());
-            assert!(found.is_none(), "{needle} stands in {}", place.display());
-        }
-    }
-
-    /// Everything: what was erased is nowhere, all else is what it was, and ids are the same.
-    pub(crate) fn check(&self) {
-        self.tidy();
-        self.scan();
         self.sound();
-        let repository = self.open(0, None);
-        let mut reader = Reader::new(&repository).unwrap();
-        let mut read: BTreeSet<FileId> = BTreeSet::new();
-        for row in repository.catalogue.all_versions().unwrap() {
-            let bytes = repository.get(&Key::version(&row.id)).unwrap();
-            assert_eq!(version::id(&bytes), row.id, "a version's record has another hash");
-            let files = listing(&repository, &row.manifest);
-            let now: Listing = files.iter().map(|(path, file)| (path.clone(), file.file)).collect();
-            assert_eq!(self.listings.get(&row.id).unwrap_or(&now), &now, "a version lists others");
-            for (path, file) in files {
-                if read.insert(file.file) {
-                    self.same(&repository, &mut reader, &path, &file);
-                }
-            }
-        }
-    }
-
-    /// A file reads as the oracle says.
-    fn same(&self, repository: &Repository, reader: &mut Reader<'_>, path: &str, file: &FileRef) {
-        let given = repository.delivered(file);
-        match (self.oracle.given(&file.file), given) {
-            (None, Err(repo::Error::Erased { .. })) => {}
-            (Some((id, bytes)), Ok(given)) => {
-                assert_eq!(given.file, id, "{path} is given out as another file");
-                let whole = reader.whole(&given).unwrap();
-                assert!(whole == bytes, "{path} ({}) is not what it was", file.file);
-            }
-            (expected, given) => panic!(
-                "{path} ({}): {given:?}, but it should be {:?}",
-                file.file,
-                expected.map(|(id, _)| id)
-            ),
-        }
-    }
-
-    /// Every byte of the store is sound, and nothing that is needed is missing.
-    fn sound(&self) {
-        let seen = fsck(&self.open(0, None), FsckDepth::ReadData).unwrap();
-        assert!(seen.ok, "damaged {:?}, missing {:?}", seen.damaged, seen.missing);
+        false
     }
 }
 
-fn options(what: What, repository: &Repository) -> PlanOptions {
-    let (selector, records) = match what {
-        What::Secret(secret) => {
-            (Selector { paths: vec![secret_path(secret)], ..Selector::default() }, None)
-        }
-        What::Record { person, by_text, redact } => {
-            let id = PEOPLE[usize::from(person)];
-            let asked = Asked {
-                keys: if by_text { Vec::new() } else { vec![format!("id={id}")] },
-                containing: by_text.then(|| mail(id)),
-                redact: redact.then(|| vec!["mail".into()]),
-                record: None,
-            };
-            (Selector::default(), Some(asked))
-        }
-    };
-    PlanOptions {
-        selector,
-        records,
-        reason: "request".into(),
-        yes_all: Some(repository.dataset().to_string()),
-        ..PlanOptions::default()
-    }
-}
-
-fn fate(redact: bool) -> Fate {
-    if redact { Fate::Redacted } else { Fate::Dropped }
-}
-
-fn listing(repository: &Repository, root: &ManifestId) -> Vec<(String, FileRef)> {
-    let nodes = repository.nodes();
-    let entries = manifest::list(&nodes, root, b"").unwrap();
-    let each = entries.map(|entry: Result<Entry, repo::Error>| {
-        let entry = entry.unwrap();
-        (entry.path.show(), entry.file)
-    });
-    each.collect()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let more = error.source().map(|source| format!(": {}", chain(source)));
     format!("{error}{}", more.unwrap_or_default())
 }

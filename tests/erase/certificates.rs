@@ -144,6 +144,18 @@ impl Certified {
             ("/predicate/journal/number", json!(0)),
             ("/predicate/journal/hash", json!("")),
             ("/predicate/versions/0/files", json!(0)),
+            ("/predicate/kept_for", json!(null)),
+            ("/predicate/kept_for", json!([{"version": zeros, "files": 0}])),
+            ("/predicate/counts/packs", json!(null)),
+            ("/predicate/counts/packs/dropped", json!(-1)),
+            (
+                "/predicate/downstream",
+                json!([{"kind": "consumer", "name": "m", "used": zeros, "status": "fine"}]),
+            ),
+            (
+                "/predicate/downstream",
+                json!([{"kind": "consumer", "name": "m", "used": zeros, "status": null}]),
+            ),
             (
                 "/predicate/approvers",
                 json!([{"name": "Bob <b@x.org>", "public": "stem-ed25519 AAAA", "envelope": "{}"}]),

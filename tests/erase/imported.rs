@@ -172,3 +172,26 @@ fn importing_again_brings_nothing_back() {
     assert_eq!(place.places(ADDRESS.as_bytes()), Vec::<String>::new(), "{said}");
     place.must("stem fsck --read-data");
 }
+
+/// A line that stands in a version's message too, as those who signed a commit off do: it goes from
+/// the files, and stays in the version and the catalogue's copy of it, which the certificate says.
+#[test]
+fn who_signed_a_version_off_can_be_erased_from_files() {
+    let place = Place::new();
+    place.must(
+        "stem init -q && stem key generate > /dev/null && git init -q -b main ../git && cd ../git && \
+         (seq 1 20; echo 'Eve Marlow-Longname <eve.marlow@private.example.net>'; seq 21 40) > AUTHORS && \
+         git add AUTHORS && git -c user.name='Eve Marlow-Longname' \
+         -c user.email=eve.marlow@private.example.net commit -q -m one -m 'Signed-off-by: Eve Marlow-Longname <eve.marlow@private.example.net>' && cd ../data && \
+         stem import git ../git -q",
+    );
+    let id = place.erase("--containing eve.marlow@private.example.net");
+    place.must(&format!("stem erase verify {id}"));
+    let shown = place.must(&format!("stem certificate show {id}"));
+    assert!(
+        shown.contains("authors, messages or paths of versions, which cannot change"),
+        "{shown}"
+    );
+    let now = place.must("stem cat main:AUTHORS");
+    assert_eq!(now, (1..=40).map(|n| format!("{n}\n")).collect::<String>());
+}

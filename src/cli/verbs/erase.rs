@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::model::{DatasetName, FileId};
 use stemmata::ops::erase::{
-    Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Run, RunOptions,
-    Selector, approve, attest, certifiers, check, document, find, lift, list, plan,
+    Approved, Asked, CheckOptions, Checked, Findings, Listed, PlanOptions, Planned, Run,
+    RunOptions, Selector, approve, attest, certifiers, check, document, find, lift, list, plan,
     run as carry_out, show,
 };
 use stemmata::repo::Repository;
 
 use super::certificate::verdict;
-use crate::cli::args::DryRun;
-use crate::cli::text::{count, duration, moment, size};
+use crate::cli::args::{Approval, DryRun, Execution};
+use crate::cli::text::{count, moment, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Erase files from every version, and prove it
@@ -39,25 +39,11 @@ enum Verb {
         plan: String,
     },
     /// Sign a plan
-    Approve {
-        /// The plan's id, the beginning of it, or its file
-        #[arg(value_name = "PLAN")]
-        plan: String,
-        /// The key to sign with
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
-        /// For how long the approval counts
-        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-        valid: u64,
-    },
+    Approve(Approval),
     /// Carry out a plan, or go on with it
     Run {
-        /// The plan's id, the beginning of it, or its file
-        #[arg(value_name = "PLAN")]
-        plan: String,
-        /// The key to sign the certificate with
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
+        #[command(flatten)]
+        how: Execution,
         /// Look through this block device too
         #[arg(long, value_name = "PATH")]
         device: Option<PathBuf>,
@@ -174,27 +160,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             context.show("erase.show", &seen, |out| write_plan(&seen, out))?;
             Ok(Exit::DONE)
         }
-        Verb::Approve { plan, key, valid } => {
-            let repository = context.open_to_write(false)?;
-            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
-            context.done("erase.approve", &done, |out| {
-                let (by, key, until) = (&done.by, &done.key, moment(done.approval.expires));
-                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", done.plan)
-            })?;
+        Verb::Approve(args) => {
+            let repository = context.open_to_write(args.dry_run.dry_run)?;
+            let done = approve(&repository, &args.plan, &args.signing()).map_err(Failure::from)?;
+            context.done("erase.approve", &done, |out| write_approval(&done, out))?;
             Ok(Exit::DONE)
         }
-        Verb::Run { plan, key, device } => {
-            let repository =
-                Repository::open_to_collect(&context.directory, context.environment()?)?;
-            let (plan, key, device) = (plan.clone(), key.clone(), device.clone());
-            let done = carry_out(&repository, &RunOptions { plan, key, device });
+        Verb::Run { how, device } => {
+            let (dry_run, repository) = how.open(context)?;
+            let (plan, key, device) = (how.plan.clone(), how.key.clone(), device.clone());
+            let done = carry_out(&repository, &RunOptions { plan, key, device, dry_run });
             let done = done.map_err(Failure::from)?;
             context.done("erase.run", &done, |out| write_run(&done, out))?;
-            Ok(if done.status == "final" && done.unproven.is_empty() {
-                Exit::DONE
-            } else {
-                Exit::INCOMPLETE
-            })
+            let is_final = done.dry_run || done.status == "final";
+            Ok(if is_final && done.unproven.is_empty() { Exit::DONE } else { Exit::INCOMPLETE })
         }
         Verb::Verify { certificate, device, key } => {
             look_again(context, certificate, device.as_deref(), key.as_deref())
@@ -216,6 +195,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             Ok(Exit::DONE)
         }
     }
+}
+
+/// Who approved what, and until when.
+pub(super) fn write_approval(done: &Approved, out: &mut dyn Write) -> io::Result<()> {
+    let verb = if done.dry_run { "would approve" } else { "approved" };
+    let (by, key, until) = (&done.by, &done.key, moment(done.approval.expires));
+    writeln!(out, "{by} {verb} plan {:.16} with key {key} until {until}", done.plan)
 }
 
 fn show_all(context: &Context) -> Outcome {
@@ -265,7 +251,7 @@ fn look_again(
         drop(repository);
         // Who has come back, was looked into or attested may be all that it waits for.
         let repository = Repository::open_to_collect(&context.directory, context.environment()?)?;
-        let done = carry_out(&repository, &RunOptions { plan, key, device });
+        let done = carry_out(&repository, &RunOptions { plan, key, device, dry_run: false });
         let done = done.map_err(Failure::from)?;
         let waiting = |one: &&String| one.starts_with("archive ") || one.starts_with("worktree ");
         seen.waiting = match done.status.as_str() {
@@ -416,12 +402,16 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {
     let erased = done.erased;
     let (files, chunks) = (count(erased.files, "file"), count(erased.chunks, "chunk"));
+    let verb = if done.dry_run { "Would erase" } else { "Erased" };
     match erased.records {
-        0 => writeln!(out, "Erased {files}, {chunks}, {}", size(erased.bytes))?,
+        0 => writeln!(out, "{verb} {files}, {chunks}, {}", size(erased.bytes))?,
         some => {
             let (records, bytes) = (count(some, "record"), size(erased.bytes));
-            writeln!(out, "Erased {records} in {files}, {chunks}, {bytes}")?;
+            writeln!(out, "{verb} {records} in {files}, {chunks}, {bytes}")?;
         }
+    }
+    if done.dry_run {
+        return writeln!(out, "The certificate would lie at {}", done.certificate);
     }
     writeln!(out, "Looked again, and found nothing of it")?;
     writeln!(out, "Certificate ({}): {}", done.status, done.certificate)?;

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 fn show(done: &Gc, out: &mut dyn Write) -> io::Result<()> {
-    let what = if done.dry_run { "Would delete about" } else { "Deleted" };
+    let what = if done.dry_run { "Would delete" } else { "Deleted" };
     let (removed, kept) = (&done.removed, &done.kept);
     let packs = count(removed.packs, "pack");
     writeln!(out, "{what} {} in {}, {packs}", size(removed.bytes), chunks(removed.chunks))?;

@@ -8,10 +8,10 @@ use stemmata::ops::retire::{
     Aux, Checked, PlanOptions, Planned, Run, RunOptions, approve, document, plan, report,
     run as carry_out, verify,
 };
-use stemmata::repo::Repository;
 
-use crate::cli::args::DryRun;
-use crate::cli::text::{count, duration, moment, short, size};
+use super::erase::write_approval;
+use crate::cli::args::{Approval, DryRun, Execution};
+use crate::cli::text::{count, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// End the life of a dataset: archive its core, keep or destroy the rest, and report it
@@ -63,26 +63,9 @@ enum Verb {
         dry_run: DryRun,
     },
     /// Sign a plan, and that of the erasure that belongs to it
-    Approve {
-        /// The plan's id, the beginning of it, or its file
-        #[arg(value_name = "PLAN")]
-        plan: String,
-        /// The key to sign with
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
-        /// For how long the approval counts
-        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-        valid: u64,
-    },
+    Approve(Approval),
     /// Carry out a plan, or go on with it
-    Run {
-        /// The plan's id, the beginning of it, or its file
-        #[arg(value_name = "PLAN")]
-        plan: String,
-        /// The key to sign the certificate with
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
-    },
+    Run(Execution),
     /// Read the archives back, and look again for what was destroyed
     Verify {
         /// The plan's id, the beginning of it, or its file
@@ -105,23 +88,18 @@ enum Verb {
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     match &args.verb {
         Verb::Plan { .. } => make_plan(&args.verb, context),
-        Verb::Approve { plan, key, valid } => {
-            let repository = context.open_to_write(false)?;
-            let done = approve(&repository, plan, key.as_deref(), *valid).map_err(Failure::from)?;
-            context.done("retire.approve", &done, |out| {
-                let one = &done.approved;
-                let (by, key, until) = (&one.by, &one.key, moment(one.approval.expires));
-                writeln!(out, "{by} approved plan {:.16} with key {key} until {until}", one.plan)
-            })?;
+        Verb::Approve(args) => {
+            let repository = context.open_to_write(args.dry_run.dry_run)?;
+            let done = approve(&repository, &args.plan, &args.signing()).map_err(Failure::from)?;
+            context.done("retire.approve", &done, |out| write_approval(&done.approved, out))?;
             Ok(Exit::DONE)
         }
-        Verb::Run { plan, key } => {
-            let repository =
-                Repository::open_to_collect(&context.directory, context.environment()?)?;
-            let options = RunOptions { plan: plan.clone(), key: key.clone() };
+        Verb::Run(how) => {
+            let (dry_run, repository) = how.open(context)?;
+            let options = RunOptions { plan: how.plan.clone(), key: how.key.clone(), dry_run };
             let done = carry_out(&repository, &options).map_err(Failure::from)?;
             context.done("retire.run", &done, |out| write_run(&done, out))?;
-            let is_final = done.status.as_deref().is_none_or(|status| status == "final");
+            let is_final = dry_run || done.status.as_deref().is_none_or(|status| status == "final");
             Ok(if is_final { Exit::DONE } else { Exit::INCOMPLETE })
         }
         Verb::Verify { plan } => {
@@ -228,10 +206,18 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
 
 fn write_run(done: &Run, out: &mut dyn Write) -> io::Result<()> {
     let (archived, gone, kept) = (&done.archived, done.destroyed, done.kept);
+    let dry_run = done.dry_run;
     let (files, bytes) = (count(archived.files, "file"), size(archived.bytes));
-    writeln!(out, "Archived {files}, {bytes}, in {}", archived.place.display())?;
-    writeln!(out, "Destroyed {}, {}", count(gone.files, "content"), size(gone.bytes))?;
-    writeln!(out, "Kept {}, {}", count(kept.files, "content"), size(kept.bytes))?;
+    let would = |done, undone| if dry_run { undone } else { done };
+    let verb = would("Archived", "Would archive");
+    writeln!(out, "{verb} {files}, {bytes}, in {}", archived.place.display())?;
+    let verb = would("Destroyed", "Would destroy");
+    writeln!(out, "{verb} {}, {}", count(gone.files, "content"), size(gone.bytes))?;
+    let verb = would("Kept", "Would keep");
+    writeln!(out, "{verb} {}, {}", count(kept.files, "content"), size(kept.bytes))?;
+    if dry_run {
+        return writeln!(out, "The report would lie at {}", done.report);
+    }
     if let (Some(certificate), Some(status)) = (&done.certificate, &done.status) {
         writeln!(out, "Certificate ({status}): {certificate}")?;
     }

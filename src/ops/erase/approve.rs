@@ -45,6 +45,8 @@ pub struct Approved {
     pub by: String,
     /// What was signed.
     pub approval: Approval,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
     /// The envelope around it.
     #[serde(skip)]
     pub envelope: String,
@@ -52,20 +54,26 @@ pub struct Approved {
     pub(super) trusted: TrustedKey,
 }
 
-/// Signs a plan, for so many seconds.
+/// Signs a plan.
 ///
 /// # Errors
 ///
 /// [`Error::NotEntitled`] for a key that is not an approver's, or is the requester's own.
-pub fn approve(
-    repository: &Repository,
-    plan: &str,
-    key: Option<&str>,
-    seconds: u64,
-) -> Result<Approved> {
+pub fn approve(repository: &Repository, plan: &str, how: &Signing<'_>) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
     let asked = Asked { id: &id, store: &plan.store, requester: &plan.requester };
-    sign(repository, &asked, "erase-approve", key, seconds)
+    sign(repository, &asked, "erase-approve", how)
+}
+
+/// How a plan of any kind is approved.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// The key to sign with.
+    pub key: Option<&'a str>,
+    /// For how long the approval counts.
+    pub seconds: u64,
+    /// Change nothing.
+    pub dry_run: bool,
 }
 
 /// What is approved of a plan of any kind.
@@ -88,18 +96,17 @@ pub(in crate::ops) fn sign(
     repository: &Repository,
     asked: &Asked<'_>,
     action: &str,
-    key: Option<&str>,
-    seconds: u64,
+    how: &Signing<'_>,
 ) -> Result<Approved> {
     let id = asked.id.to_owned();
-    let signer = repository.signer(key)?;
+    let signer = repository.signer(how.key)?;
     let trusted = approver(repository, &signer.key.public())?;
     if trusted.identity.to_string() == asked.requester {
         let text = format!("{} has asked for it, and cannot approve it too", asked.requester);
         return Err(Error::NotEntitled(text));
     }
     let now = repository.now();
-    let expires = i64::try_from(seconds).ok().and_then(|more| now.unix().checked_add(more));
+    let expires = i64::try_from(how.seconds).ok().and_then(|more| now.unix().checked_add(more));
     let expires = expires.and_then(|unix| Time::from_unix(unix).ok());
     let approval = Approval {
         plan: id.clone(),
@@ -110,16 +117,18 @@ pub(in crate::ops) fn sign(
     };
     let envelope = dsse::seal(APPROVAL, &canonical::encode(&approval)?, &[&signer.key]);
     let envelope = String::from_utf8_lossy(&envelope).into_owned();
-    let mut record = Record::new(RecordKind::Plan);
-    record.name = Some("approved".into());
-    record.body.insert("plan".into(), id.clone().into());
-    record.body.insert("key".into(), trusted.id.to_string().into());
-    record.body.insert("envelope".into(), envelope.clone().into());
-    let changes = vec![Change::Recorded { record }];
-    let transaction = Transaction { changes, ..Transaction::default() };
-    repository.change(action, &id[..16], None, transaction)?;
+    if !how.dry_run {
+        let mut record = Record::new(RecordKind::Plan);
+        record.name = Some("approved".into());
+        record.body.insert("plan".into(), id.clone().into());
+        record.body.insert("key".into(), trusted.id.to_string().into());
+        record.body.insert("envelope".into(), envelope.clone().into());
+        let changes = vec![Change::Recorded { record }];
+        let transaction = Transaction { changes, ..Transaction::default() };
+        repository.change(action, &id[..16], None, transaction)?;
+    }
     let (key, by) = (trusted.id.to_string(), trusted.identity.to_string());
-    Ok(Approved { plan: id, key, by, approval, envelope, trusted })
+    Ok(Approved { plan: id, key, by, approval, dry_run: how.dry_run, envelope, trusted })
 }
 
 /// By how many keys something must be approved, by the policy and the worktree's settings.
@@ -213,6 +222,7 @@ pub(in crate::ops) fn approvals_of(
                     key: key.id.to_string(),
                     by: key.identity.to_string(),
                     approval,
+                    dry_run: false,
                     envelope: envelope.to_owned(),
                     trusted: key.clone(),
                 });

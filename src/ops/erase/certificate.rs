@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::approve::approvals;
 use super::attest::attested;
 use super::job::Job;
-use super::plan::{AsOf, Bytes, Holder, Plan, id_of};
+use super::plan::{AsOf, Bytes, Holder, Plan, TouchedVersion, id_of};
 use super::residue::TABLE;
 use super::run::Erased;
+use super::select::{Scope, listing_any};
 use super::statement::{
-    ApprovedBy, CERTIFICATES, Counts, Deleted, Digest, Held, PAYLOAD, PREDICATE, Person, Predicate,
-    Residue, STATEMENT, Set, Statement, Subject, Tests, Tool,
+    ApprovedBy, CERTIFICATES, Concerned, Counts, Deleted, Digest, Held, PAYLOAD, PREDICATE,
+    PackCounts, Person, Predicate, Residue, STATEMENT, Set, Statement, Subject, Tests, Tool,
 };
 use super::verify::Evidence;
 use crate::catalogue::{Change, Changeset, PackState, RecordFilter};
@@ -49,6 +50,11 @@ pub(in crate::ops) fn may_certify(repository: &Repository, signer: &Signer) -> R
     Err(Error::NotEntitled(format!("key {} is no custodian's here", public.id())))
 }
 
+/// Where the certificate of a plan lies.
+pub(super) fn place_of(repository: &Repository, plan: &str) -> std::path::PathBuf {
+    repository.papers(CERTIFICATES).path(&format!("{plan}.json"))
+}
+
 /// Makes and signs the certificate of a plan that was carried out and looked after; once made it
 /// is given as it is.
 pub(super) fn certify(
@@ -74,6 +80,10 @@ pub(super) fn certify(
     }
     let statement = statement(repository, &public, plan, job, evidence, erased)?;
     let envelope = dsse::seal(PAYLOAD, &canonical::encode(&statement)?, &[&signer.key]);
+    debug_assert!(
+        envelope.len() as u64 <= super::bound::most_bytes(plan, all_versions(repository)?),
+        "a certificate is larger than was foreseen"
+    );
     let path = papers.write(&name, &envelope)?;
     let Predicate { status, not_proven, .. } = statement.predicate;
     let certified = Certified { path, status, not_proven };
@@ -149,15 +159,16 @@ fn statement(
         phases: job.phases.clone(),
         issued: repository.now(),
         scope: plan.selector.dataset.as_ref().map(|name| name.as_str().to_owned()),
-        selectors: (plan.selector.paths.len() + plan.selector.files.len()) as u64,
+        selectors: selectors(plan),
         versions: plan.found.versions.clone(),
+        kept_for: Some(kept_for(repository, plan)?),
         counts: counts(plan, &deleted, erased),
         not_proven: not_proven(plan, job, evidence, &held),
         deleted,
         residue: residue(evidence),
         holders: held,
         tests: tests(job, evidence),
-        downstream: plan.found.downstream.clone(),
+        downstream: concerned(plan),
         previous,
         journal: AsOf { number: head.number, hash: head.hash },
     };
@@ -184,6 +195,34 @@ fn commitments(plan: &Plan, job: &Job) -> (Vec<Subject>, Deleted) {
     (subject, deleted)
 }
 
+/// How many versions there are.
+pub(super) fn all_versions(repository: &Repository) -> Result<usize> {
+    Ok(repository.catalogue.all_version_ids()?.len())
+}
+
+fn selectors(plan: &Plan) -> u64 {
+    let one = &plan.selector;
+    (one.paths.len() + one.files.len() + usize::from(one.records.is_some())) as u64
+}
+
+/// The versions that list files which have chunks of what went.
+fn kept_for(repository: &Repository, plan: &Plan) -> Result<Vec<TouchedVersion>> {
+    let sharers = plan.found.chunks.sharers.iter().map(|one| one.file).collect();
+    listing_any(repository, &Scope::of(repository)?, &sharers)
+}
+
+fn concerned(plan: &Plan) -> Vec<Concerned> {
+    let touched: BTreeSet<String> =
+        plan.found.versions.iter().map(|one| one.version.to_hex()).collect();
+    let each = plan.found.downstream.iter().map(|one| {
+        let is_touched = one.kind == "version" && touched.contains(&one.name);
+        let status = if is_touched { "erased" } else { "out of control" };
+        let (kind, name, used) = (one.kind.clone(), one.name.clone(), one.used);
+        Concerned { kind, name, used, status: Some(status.to_owned()) }
+    });
+    each.collect()
+}
+
 fn counts(plan: &Plan, deleted: &Deleted, erased: Erased) -> Counts {
     Counts {
         files: erased.files,
@@ -191,6 +230,10 @@ fn counts(plan: &Plan, deleted: &Deleted, erased: Erased) -> Counts {
         chunks_exclusive: deleted.chunks.count,
         chunks_shared: plan.found.chunks.shared,
         bytes: Bytes { freed: erased.bytes, ..plan.found.bytes },
+        packs: Some(PackCounts {
+            dropped: erased.packs_dropped,
+            rewritten: erased.packs_rewritten,
+        }),
     }
 }
 
@@ -408,8 +451,8 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
     if evidence.in_metadata > 0 {
         let windows = evidence.in_metadata;
         all.push(format!(
-            "{windows} windows of the content stand in messages or paths of versions, which cannot \
-             change"
+            "{windows} windows of the content stand in authors, messages or paths of versions, which \
+             cannot change"
         ));
     }
     all

@@ -11,10 +11,12 @@ use serde_json::Value;
 
 use super::approve::{APPROVAL, Approval};
 use super::job;
-use super::plan::{PLANS, Plan, id_of};
+use super::plan::{Downstream, PLANS, Plan, id_of};
 use super::residue::TABLE;
 use super::run::gone;
-use super::statement::{CERTIFICATES, Held, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement};
+use super::statement::{
+    CERTIFICATES, Concerned, Held, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement,
+};
 use super::verify::{Sought, Witness};
 use crate::catalogue::Catalogue;
 use crate::format::canonical;
@@ -156,7 +158,11 @@ fn problems_of(statement: &Statement, signer: &str, problems: &mut Vec<String>) 
     must((predicate.number == 1) == predicate.previous.is_none(), "number and previous disagree");
     must(predicate.previous.as_deref().is_none_or(is_hash), "the previous one is no hash");
     must(predicate.journal.number >= 1 && is_hash(&predicate.journal.hash), "no journal is named");
-    must(!predicate.versions.iter().any(|one| one.files == 0), "a version lists nothing of it");
+    let kept_for = predicate.kept_for.iter().flatten();
+    let mut listed = predicate.versions.iter().chain(kept_for);
+    must(listed.all(|one| one.files > 0), "a version lists nothing of it");
+    let mut said = predicate.downstream.iter().filter_map(|one| one.status.as_deref());
+    must(said.all(|one| FATES.contains(&one)), "a fate of what was made of it is not known");
     for person in [&predicate.executor, &predicate.verifier] {
         must(person.key.as_deref() == Some(signer), "executor and signer are not the same");
     }
@@ -285,6 +291,18 @@ fn approvals(predicate: &Predicate, must: Must<'_>) {
     }
 }
 
+/// What may be said of what was made from erased content.
+const FATES: [&str; 3] = ["erased", "notified", "out of control"];
+
+/// What was made of it, as a plan has it.
+fn plain(concerned: &[Concerned]) -> Vec<Downstream> {
+    let each = concerned.iter().map(|one| {
+        let (kind, name, used) = (one.kind.clone(), one.name.clone(), one.used);
+        Downstream { kind, name, used }
+    });
+    each.collect()
+}
+
 /// Looks through the store again, and compares the certificate with what is kept there.
 fn against(
     store: &Path,
@@ -312,7 +330,7 @@ fn against(
         && plan.approvals == predicate.approvals_needed
         && plan.time == predicate.planned
         && plan.found.versions == predicate.versions
-        && plan.found.downstream == predicate.downstream;
+        && plan.found.downstream == plain(&predicate.downstream);
     if !same {
         problem("it does not say what its plan says");
     }

@@ -68,7 +68,8 @@ pub fn show(repository: &Repository, plan: &str) -> Result<Planned> {
     let (id, plan) = load(repository, plan)?;
     let (holds, blocked_by) = blocked(repository, &plan)?;
     let path = repository.papers(PLANS).path(&format!("{id}.json")).display().to_string();
-    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path: Some(path) })
+    let plan = plan.view();
+    Ok(Planned { id, plan, holds, blocked_by, path: Some(path), dry_run: false })
 }
 
 /// The bytes of a plan, for a copy elsewhere.

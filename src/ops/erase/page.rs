@@ -16,7 +16,7 @@ fn rows(statement: &Statement) -> Vec<(String, String)> {
     row("number", format!("{} ({}: {means})", one.number, one.status));
     row("certificate", one.plan.clone());
     row("issued", one.issued.to_string());
-    row("store", one.store.clone());
+    row("repository", one.store.clone());
     row("reason", one.reason.clone());
     row("legal basis", one.basis.clone().unwrap_or_else(|| "none given".into()));
     row("request", one.request.clone().unwrap_or_else(|| "none given".into()));
@@ -34,9 +34,34 @@ fn rows(statement: &Statement) -> Vec<(String, String)> {
     let scope = one.scope.as_ref().map_or("every dataset".into(), |name| format!("dataset {name}"));
     row(
         "selected in",
-        format!("{scope}; {} patterns or ids, which may name people", one.selectors),
+        format!(
+            "{scope}; {} or rules, which may name people",
+            count(one.selectors, "pattern, id", "patterns, ids")
+        ),
     );
     amounts(one, &mut row);
+    concerned(one, &mut row);
+    let tool = &one.tool;
+    let binary = tool.binary.as_ref().map(|hash| format!(", program {hash}")).unwrap_or_default();
+    row("made by", format!("{} {}{binary}", tool.name, tool.version));
+    row(
+        "certificate before",
+        one.previous.clone().unwrap_or_else(|| "none: it is the first".into()),
+    );
+    row("journal", format!("entry {}, {}", one.journal.number, one.journal.hash));
+    rows
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn versions(number: u64) -> String {
+    count(number, "version", "versions")
+}
+
+/// Who had it, what was made of it, and what is not proven.
+fn concerned(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     for holder in &one.holders {
         let level = holder.level.as_deref().map_or("no level", |level| match level {
             "L1" => "L1, absent when everything was read again",
@@ -49,33 +74,43 @@ fn rows(statement: &Statement) -> Vec<(String, String)> {
     for used in &one.downstream {
         row(
             "made of it",
-            format!("{} {} used version {:.16}", used.kind, used.name, used.used.to_hex()),
+            format!(
+                "{} {} used version {:.16}{}",
+                used.kind,
+                used.name,
+                used.used.to_hex(),
+                used.status.as_ref().map(|status| format!(": {status}")).unwrap_or_default()
+            ),
         );
     }
     for what in &one.not_proven {
         row("not proven", what.clone());
     }
-    let tool = &one.tool;
-    let binary = tool.binary.as_ref().map(|hash| format!(", program {hash}")).unwrap_or_default();
-    row("made by", format!("{} {}{binary}", tool.name, tool.version));
-    row(
-        "certificate before",
-        one.previous.clone().unwrap_or_else(|| "none: it is the first".into()),
-    );
-    row("journal", format!("entry {}, {}", one.journal.number, one.journal.hash));
-    rows
 }
 
 fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     let (counts, tests) = (&one.counts, &one.tests);
     match counts.records {
         0 => row("files erased", counts.files.to_string()),
-        some => row("records erased", format!("{some}, in {} files", counts.files)),
+        some => {
+            row("records erased", format!("{some}, in {}", count(counts.files, "file", "files")))
+        }
     }
     row("commitment", format!("{} ({})", one.deleted.files.root, one.deleted.scheme));
     row("versions touched", format!("{}; their ids stay valid", one.versions.len()));
     row("chunks deleted", format!("{} ({} bytes)", counts.chunks_exclusive, counts.bytes.freed));
-    row("chunks kept", format!("{}, content of other files too", counts.chunks_shared));
+    let kept = counts.bytes.kept_shared;
+    let because = match one.kept_for.as_deref() {
+        None | Some([]) => String::new(),
+        Some(all) => format!(", because of {}", versions(all.len() as u64)),
+    };
+    row(
+        "chunks kept",
+        format!("{} ({kept} bytes), content of other files too{because}", counts.chunks_shared),
+    );
+    if let Some(packs) = &counts.packs {
+        row("packs", format!("{} dropped, {} written again", packs.dropped, packs.rewritten));
+    }
     for phase in &one.phases {
         row(&phase.name, format!("{} to {}", phase.start, phase.end));
     }
@@ -87,10 +122,14 @@ fn amounts(one: &Predicate, row: &mut dyn FnMut(&str, String)) {
     if let Some(bytes) = tests.device_bytes {
         row("raw device", format!("{bytes} bytes looked through"));
     }
-    row("adding again", format!("refused for {} files", tests.readd_refused));
+    row("adding again", format!("refused for {}", count(tests.readd_refused, "file", "files")));
     row(
         "versions read",
-        format!("{} with {} files", tests.retained_versions, tests.retained_files),
+        format!(
+            "{} with {}",
+            tests.retained_versions,
+            count(tests.retained_files, "file", "files")
+        ),
     );
     for residue in &one.residue {
         let (kind, action) = (&residue.kind, &residue.action);
@@ -123,11 +162,21 @@ pub fn html(statement: &Statement) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <title>Certificate of erasure</title>\n<style>body{font:15px/1.5 system-ui,sans-serif;\
          max-width:52rem;margin:3rem auto;padding:0 1rem}th{text-align:left;vertical-align:top;\
-         padding-right:1.5rem;white-space:nowrap;font-weight:600}td{overflow-wrap:anywhere}\
-         tr:nth-child(even){background:#f6f6f6}</style></head>\n<body><h1>Certificate of erasure</h1>\n<table>\n",
+         padding:.15rem 1.5rem .15rem .4rem;white-space:nowrap;font-weight:600}\
+         td{overflow-wrap:anywhere;padding:.15rem .4rem;font-variant-numeric:tabular-nums}\
+         table{border-collapse:collapse}tr{border-top:1px solid #ddd}\
+         @media print{body{font-size:9pt;margin:0;max-width:none}tr{break-inside:avoid}}\
+         </style></head>\n<body><h1>Certificate of erasure</h1>\n<table>\n",
     );
-    for (name, value) in rows(statement) {
-        let _ = writeln!(text, "<tr><th>{}</th><td>{}</td></tr>", escape(&name), escape(&value));
+    // A name that stands for several rows stands there once.
+    for rows in rows(statement).chunk_by(|one, next| one.0 == next.0) {
+        for (number, (name, value)) in rows.iter().enumerate() {
+            let _ = write!(text, "<tr>");
+            if number == 0 {
+                let _ = write!(text, "<th rowspan=\"{}\">{}</th>", rows.len(), escape(name));
+            }
+            let _ = writeln!(text, "<td>{}</td></tr>", escape(value));
+        }
     }
     text.push_str("</table></body></html>\n");
     text

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::approve::asked_for;
+use super::bound::too_large;
+use super::certificate::all_versions;
 use super::doomed::Doomed;
 use super::hunt::Hunt;
 use super::records::{self, Asked, Search};
@@ -16,9 +18,9 @@ use crate::model::{
     ChunkId, Class, DatasetName, FileId, Presence, Record, RecordKind, RepoPath, Time, VersionId,
 };
 use crate::ops::classify::{Rules, survey_of};
-use crate::ops::{Error, Result, hold};
+use crate::ops::{Error, Result};
 use crate::repo::policy::Deed;
-use crate::repo::{self, Ground, Hold, Repository, Transaction};
+use crate::repo::{self, Ground, Hold, Holds, Repository, Transaction};
 
 /// What a plan calls itself.
 pub(super) const SCHEMA: &str = "stem.erase-plan/1";
@@ -295,6 +297,8 @@ pub struct Planned {
     pub blocked_by: Vec<String>,
     /// Where it was written.
     pub path: Option<String>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
 }
 
 impl Target {
@@ -402,7 +406,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
         record(repository, &id, "made", &plan.reason)?;
     }
     let (holds, blocked_by) = blocked(repository, &plan)?;
-    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path })
+    Ok(Planned { id, plan: plan.view(), holds, blocked_by, path, dry_run: options.dry_run })
 }
 
 /// Notes in the journal what became of a plan.
@@ -515,6 +519,7 @@ pub(super) fn blocked(repository: &Repository, plan: &Plan) -> Result<(Vec<Hold>
         .iter()
         .map(|hold| format!("hold {} ({}): {}", hold.id, hold.case, hold.reason))
         .collect();
+    blocked.extend(too_large(plan, all_versions(repository)?));
     let targets: BTreeSet<FileId> = plan.found.targets.iter().map(|target| target.file).collect();
     let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
     let now = repository.now();
@@ -564,32 +569,18 @@ fn archived(repository: &Repository, version: &VersionId) -> bool {
 
 /// The holds on any place of what goes.
 fn held(repository: &Repository, plan: &Plan) -> Result<Vec<Hold>> {
-    if repository.holds()?.is_empty() {
+    let holds = Holds::load(repository)?;
+    if holds.is_empty() {
         return Ok(Vec::new());
     }
     let versions: Vec<VersionId> = plan.found.versions.iter().map(|one| one.version).collect();
-    let mut doomed = Vec::new();
-    for target in &plan.found.targets {
-        // Not all paths are known where there are many: then any of them may be held.
-        let known = target.paths.len() < super::select::MOST_PATHS;
-        for version in &versions {
-            if !known {
-                let (version, file) = (Some(*version), Some(target.file));
-                doomed.push(repo::Doomed { version, file, ..repo::Doomed::default() });
-                continue;
-            }
-            for path in &target.paths {
-                doomed.push(repo::Doomed {
-                    dataset: None,
-                    version: Some(*version),
-                    path: Some(path.as_bytes()),
-                    file: Some(target.file),
-                });
-            }
-        }
-        if versions.is_empty() || target.paths.is_empty() {
-            doomed.push(repo::Doomed { file: Some(target.file), ..repo::Doomed::default() });
-        }
+    let mut files = Vec::with_capacity(plan.found.targets.len());
+    for Target { file, paths, .. } in &plan.found.targets {
+        // Not all paths are known where there are many, nor what one is that is shown escaped: then
+        // any of them may be held.
+        let known = paths.len() < super::select::MOST_PATHS
+            && !paths.iter().any(|path| path.contains('\\'));
+        files.push(repo::DoomedFile { file: *file, paths: known.then_some(&paths[..]) });
     }
-    hold::blocking(repository, &doomed)
+    Ok(holds.blocking_files(&versions, &files).into_iter().cloned().collect())
 }

@@ -44,6 +44,10 @@ pub struct Erased {
     pub chunks: u64,
     /// By so many bytes the packs are smaller.
     pub bytes: u64,
+    /// Packs that are gone.
+    pub packs_dropped: u64,
+    /// Packs that were written again.
+    pub packs_rewritten: u64,
 }
 
 /// A plan that was carried out.
@@ -62,6 +66,9 @@ pub struct Run {
     /// Of these: files and rows that may still hold such records.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unproven: Vec<String>,
+    /// Whether nothing was changed: then it says what would be erased, and where the certificate
+    /// would lie.
+    pub dry_run: bool,
 }
 
 /// How a plan is carried out.
@@ -73,6 +80,8 @@ pub struct RunOptions {
     pub key: Option<String>,
     /// A block device to look through.
     pub device: Option<std::path::PathBuf>,
+    /// Only look whether it could be carried out.
+    pub dry_run: bool,
 }
 
 /// Carries out a plan, or goes on with it.
@@ -87,6 +96,9 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let signer = repository.signer(options.key.as_deref())?;
     certificate::may_certify(repository, &signer)?;
     let runner = Runner { repository, id: &id, plan: &plan };
+    if options.dry_run {
+        return runner.foresee();
+    }
     let mut job = match runner.is_frozen() {
         true => Job::load(repository, &id)?
             .ok_or_else(|| Error::BadPlan("what its run had kept is gone".into()))?,
@@ -113,7 +125,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let Certified { path, status, not_proven } = certified;
     let certificate = path.display().to_string();
     let unproven = plan.found.unproven;
-    Ok(Run { plan: id, certificate, status, erased, not_proven, unproven })
+    Ok(Run { plan: id, certificate, status, erased, not_proven, unproven, dry_run: false })
 }
 
 /// Finds a plan by its id, the beginning of it, or its file.
@@ -205,6 +217,45 @@ impl Runner<'_> {
         })
     }
 
+    /// Checks everything that a run checks before it changes anything, and says what it would do.
+    fn foresee(&self) -> Result<Run> {
+        let found = &self.plan.found;
+        if !self.is_frozen() {
+            let rule = self.plan.selector.records.as_ref();
+            let search =
+                rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
+            let hunt = search.as_ref().map(|one| Hunt::of_plan(self.repository, one, self.plan));
+            let scope = Scope::of(self.repository)?;
+            let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
+            let doomed = Doomed::of(self.repository, &scope, &selected)?;
+            self.allow(selected, &doomed)?;
+        }
+        let certificate = certificate::place_of(self.repository, self.id).display().to_string();
+        Ok(Run {
+            plan: self.id.to_owned(),
+            certificate,
+            status: "not run".into(),
+            erased: Erased {
+                files: found.targets.len() as u64,
+                records: self.plan.records(),
+                chunks: found.chunks.exclusive,
+                bytes: found.bytes.freed,
+                packs_dropped: self.plan.packs.drop,
+                packs_rewritten: self.plan.packs.rewrite,
+            },
+            not_proven: Vec::new(),
+            unproven: found.unproven.clone(),
+            dry_run: true,
+        })
+    }
+
+    /// Fails unless what is there is what the plan says, and nothing stands in its way.
+    fn allow(&self, selected: Selected, doomed: &Doomed) -> Result<()> {
+        self.compare(&findings(self.repository, selected, doomed)?)?;
+        self.gates()?;
+        self.room(doomed)
+    }
+
     /// Checks everything, keeps what the run needs, and marks the files as erased: from here on
     /// nobody reads them, relies on their chunks, or adds them again.
     fn freeze(&self) -> Result<Job> {
@@ -218,9 +269,7 @@ impl Runner<'_> {
             let epoch = self.repository.catalogue.root()?.epoch;
             let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
             let doomed = Doomed::of(self.repository, &scope, &selected)?;
-            self.compare(&findings(self.repository, selected.clone(), &doomed)?)?;
-            self.gates()?;
-            self.room(&doomed)?;
+            self.allow(selected.clone(), &doomed)?;
             if let Some(hunt) = hunt.as_ref().filter(|_| !stored) {
                 self.store(hunt, &selected)?;
                 stored = true;
@@ -516,6 +565,8 @@ impl Runner<'_> {
                 let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
                 erased.bytes += number("freed").unwrap_or(0);
                 erased.chunks += number("chunks").unwrap_or(0);
+                erased.packs_dropped += number("dropped").unwrap_or(0);
+                erased.packs_rewritten += number("rewritten").unwrap_or(0);
             }
         }
         let most = job.keys().iter().filter(|key| key.kind == Kind::Chunk).count() as u64;

@@ -319,6 +319,34 @@ impl Counter<'_> {
     }
 }
 
+/// The versions that list any of `files`, and by how many paths.
+pub(super) fn listing_any(
+    repository: &Repository,
+    scope: &Scope,
+    files: &BTreeSet<FileId>,
+) -> Result<Vec<TouchedVersion>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let file = |id: &FileId| (*id, FileRef { mode: Mode::File, size: 0, file: *id });
+    let mut counter = Counter {
+        nodes: repository.nodes(),
+        overlay: repository.overlay(),
+        files: &files.iter().map(file).collect(),
+        known: HashMap::new(),
+        paths: HashMap::new(),
+    };
+    let mut found = Vec::new();
+    for row in &scope.rows {
+        let files = counter.count(&row.manifest)?;
+        if files > 0 {
+            found.push(TouchedVersion { version: row.id, files });
+        }
+    }
+    found.sort_by_key(|touched| touched.version);
+    Ok(found)
+}
+
 /// Finds who lists the targets.
 fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> Result<()> {
     let files = selected.files.clone();

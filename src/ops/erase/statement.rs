@@ -1,10 +1,10 @@
 //! What a certificate says: an in-toto statement, field by field.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::job::Phase;
-use super::plan::{AsOf, Bytes, Downstream, TouchedVersion};
-use crate::model::Time;
+use super::plan::{AsOf, Bytes, TouchedVersion};
+use crate::model::{Time, VersionId};
 
 /// The type of a statement's envelope.
 pub(super) const PAYLOAD: &str = "application/vnd.in-toto+json";
@@ -120,6 +120,40 @@ pub struct Counts {
     pub chunks_shared: u64,
     /// Bytes.
     pub bytes: Bytes,
+    /// Packs. Certificates of older builds do not say it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub packs: Option<PackCounts>,
+}
+
+/// What became of packs that held something that went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackCounts {
+    /// They held nothing else, and are gone.
+    pub dropped: u64,
+    /// They were written again without it.
+    pub rewritten: u64,
+}
+
+/// A consumer or version that was made from touched versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concerned {
+    /// `consumer` or `version`.
+    pub kind: String,
+    /// Its name, or its id.
+    pub name: String,
+    /// The touched version that it used.
+    pub used: VersionId,
+    /// `erased` for a version that listed some of it itself; else `out of control`: nobody here
+    /// knows what was made of it. Certificates of older builds do not say it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// A field that may be absent, and is no null.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// A kind of place where rests might be.
@@ -216,10 +250,15 @@ pub struct Predicate {
     pub issued: Time,
     /// The dataset that patterns counted in; all if none.
     pub scope: Option<String>,
-    /// How many patterns and ids the selection had; they may name people, so they are not told.
+    /// How many patterns, ids and rules for records the selection had; they may name people, so they
+    /// are not told.
     pub selectors: u64,
     /// The versions that listed the files. Their ids stay valid.
     pub versions: Vec<TouchedVersion>,
+    /// The versions that need chunks which the files had as well: because of them these are kept. Of
+    /// the first hundred files that have some. Certificates of older builds do not say it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub kept_for: Option<Vec<TouchedVersion>>,
     /// How much.
     pub counts: Counts,
     /// What.
@@ -230,8 +269,8 @@ pub struct Predicate {
     pub holders: Vec<Held>,
     /// What was tried.
     pub tests: Tests,
-    /// Who was made from it; whether they know is not ours to say.
-    pub downstream: Vec<Downstream>,
+    /// Who was made from it.
+    pub downstream: Vec<Concerned>,
     /// What this certificate does not prove.
     pub not_proven: Vec<String>,
     /// The BLAKE3 of the certificate before it, if there is one.

@@ -404,7 +404,11 @@ impl Walk<'_> {
 
     fn probed(&mut self, kind: &'static str, path: &Path, probed: &Probed) {
         self.evidence.bytes += probed.bytes;
-        let count = probed.windows.len();
+        // The catalogue repeats who made a version, its message and its paths: what stands in the
+        // version itself, which cannot change, is told by itself.
+        let repeats = matches!(kind, "catalogue" | "old catalogues" | "journal copy");
+        let is_told = |window: &&Window| repeats && self.in_metadata.contains(*window);
+        let count = probed.windows.iter().filter(|window| !is_told(window)).count();
         if count > 0 {
             let text = format!("{count} windows of it stand in {}", path.display());
             match kind {

@@ -16,7 +16,6 @@ pub(super) struct Measured {
     pub(super) condemned: Option<u64>,
     /// Chunks in it.
     pub(super) chunks: u64,
-    pub(super) dead_chunks: u64,
     /// Bytes of frames and table entries of what is not needed.
     pub(super) dead_bytes: u64,
     /// Bytes of frames and table entries of what is needed.
@@ -59,7 +58,6 @@ pub(super) fn measure(repository: &Repository, marks: &Marks) -> Result<Vec<Meas
                 info: pack_info(&row.pack),
                 condemned,
                 chunks: 0,
-                dead_chunks: 0,
                 dead_bytes: 0,
                 living_bytes: 0,
             };
@@ -68,7 +66,6 @@ pub(super) fn measure(repository: &Repository, marks: &Marks) -> Result<Vec<Meas
                 let chunk = u64::from(object.key.kind == Kind::Chunk);
                 let needed = marks.contains(&object.key);
                 pack.chunks += chunk;
-                pack.dead_chunks += if needed { 0 } else { chunk };
                 *(if needed { &mut pack.living_bytes } else { &mut pack.dead_bytes }) += bytes;
             }
             measured.lock().unwrap_or_else(PoisonError::into_inner).push(pack);

@@ -156,6 +156,8 @@ pub struct Planned {
     pub plan: Plan,
     /// Where it was written.
     pub path: Option<String>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
 }
 
 impl Plan {
@@ -252,7 +254,7 @@ fn keep(repository: &Repository, plan: Plan, dry_run: bool) -> Result<Planned> {
         let made = recorded(&id, "made", serde_json::Map::new());
         apply(repository, "retire-plan", &id, vec![made])?;
     }
-    Ok(Planned { id, plan, path })
+    Ok(Planned { id, plan, path, dry_run })
 }
 
 /// Fails if the target is past being retired.

@@ -145,6 +145,15 @@ fn json_of(id: &str) -> String {
     format!("{id}.report.json")
 }
 
+/// Where the page of the report of a plan lies.
+pub(super) fn place_of(repository: &Repository, id: &str) -> std::path::PathBuf {
+    repository.papers(PAPERS).path(&page_of(id))
+}
+
+fn page_of(id: &str) -> String {
+    format!("{id}.report.html")
+}
+
 /// Writes the report unless it is written, and records its digest. Where it lies.
 pub(super) fn finish(
     repository: &Repository,
@@ -153,8 +162,7 @@ pub(super) fn finish(
     archives: &[Archive],
 ) -> Result<String> {
     let papers = repository.papers(PAPERS);
-    let page_name = format!("{id}.report.html");
-    let place = papers.path(&page_name).display().to_string();
+    let place = place_of(repository, id).display().to_string();
     if digest(repository, id)?.is_some() {
         return Ok(place);
     }
@@ -162,7 +170,7 @@ pub(super) fn finish(
     let bytes = canonical::encode(&report)?;
     let page = page::html(&report);
     papers.write(&json_of(id), &bytes)?;
-    papers.write(&page_name, page.as_bytes())?;
+    papers.write(&page_of(id), page.as_bytes())?;
     let mut body = Map::new();
     body.insert("report".into(), erase::id_of(&bytes).into());
     apply(repository, "retire-done", id, vec![recorded(id, "done", body)])?;

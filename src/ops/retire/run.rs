@@ -28,21 +28,16 @@ pub struct Approved {
     pub erasure: Option<String>,
 }
 
-/// Signs a plan for so many seconds, and the erasure that belongs to it.
+/// Signs a plan, and the erasure that belongs to it.
 ///
 /// # Errors
 ///
 /// [`Error::NotEntitled`] for a key that is not an approver's, or is the requester's own.
-pub fn approve(
-    repository: &Repository,
-    plan: &str,
-    key: Option<&str>,
-    seconds: u64,
-) -> Result<Approved> {
+pub fn approve(repository: &Repository, plan: &str, how: &erase::Signing<'_>) -> Result<Approved> {
     let (id, plan) = load(repository, plan)?;
-    let approved = erase::sign(repository, &plan.asked(&id), "retire-approve", key, seconds)?;
+    let approved = erase::sign(repository, &plan.asked(&id), "retire-approve", how)?;
     if let Some(erasure) = &plan.erasure {
-        erase::approve(repository, erasure, key, seconds)?;
+        erase::approve(repository, erasure, how)?;
     }
     Ok(Approved { approved, erasure: plan.erasure })
 }
@@ -54,6 +49,8 @@ pub struct RunOptions {
     pub plan: String,
     /// The key that signs the certificate.
     pub key: Option<String>,
+    /// Only look whether it could be carried out.
+    pub dry_run: bool,
 }
 
 /// What was archived.
@@ -84,6 +81,8 @@ pub struct Run {
     pub status: Option<String>,
     /// The report.
     pub report: String,
+    /// Whether nothing was changed: then it says what would be done, and where the report would lie.
+    pub dry_run: bool,
 }
 
 /// Carries out a plan, or goes on with it.
@@ -99,6 +98,9 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
         let signer = repository.signer(options.key.as_deref())?;
         erase::may_certify(repository, &signer)?;
     }
+    if options.dry_run {
+        return foresee(repository, id, plan, options);
+    }
     let begun = match number_of(repository, &id, "begun")? {
         Some(number) => number,
         None => begin(repository, &id, &plan)?,
@@ -109,8 +111,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let archives = archives(repository, &id, &plan)?;
     let mut status = None;
     if let Some(erasure) = &plan.erasure {
-        let (plan, key) = (erasure.clone(), options.key.clone());
-        let done = erase::run(repository, &erase::RunOptions { plan, key, device: None })?;
+        let done = erase::run(repository, &options.erasure(erasure))?;
         status = Some(done.status);
     }
     let report = report::finish(repository, &id, &plan, &archives)?;
@@ -129,6 +130,39 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
         status,
         report,
         plan: id,
+        dry_run: false,
+    })
+}
+
+impl RunOptions {
+    /// How the erasure that belongs to the plan is carried out.
+    fn erasure(&self, plan: &str) -> erase::RunOptions {
+        let (plan, key) = (plan.to_owned(), self.key.clone());
+        erase::RunOptions { plan, key, device: None, dry_run: self.dry_run }
+    }
+}
+
+/// Checks everything that a run checks before it changes anything, and says what it would do.
+fn foresee(repository: &Repository, id: String, plan: Plan, options: &RunOptions) -> Result<Run> {
+    if number_of(repository, &id, "begun")?.is_none() {
+        allow(repository, &id, &plan)?;
+    }
+    let erasure = plan.erasure.as_ref().map(|erasure| options.erasure(erasure));
+    let erasure = erasure.map(|options| erase::run(repository, &options)).transpose()?;
+    let sum = |of: fn(&CoreVersion) -> u64| plan.found.core.iter().map(of).sum();
+    Ok(Run {
+        archived: Amounts {
+            files: sum(|one| one.files),
+            bytes: sum(|one| one.bytes),
+            place: plan.core_to.clone(),
+        },
+        destroyed: report::destroyed(&plan),
+        kept: plan.found.kept,
+        certificate: erasure.as_ref().map(|one| one.certificate.clone()),
+        status: erasure.map(|one| one.status),
+        report: report::place_of(repository, &id).display().to_string(),
+        plan: id,
+        dry_run: true,
     })
 }
 
@@ -141,6 +175,26 @@ pub(super) fn number_of(repository: &Repository, id: &str, what: &str) -> Result
 /// Checks everything, and retires in the same change that says that the plan is begun: from here on
 /// the branches and tags of the dataset stand still.
 fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
+    allow(repository, id, plan)?;
+    let target = plan.target();
+    let states = States::load(repository)?;
+    let own = target.version.map(|version| states.version(&version));
+    let state = own.unwrap_or_else(|| states.dataset(&target.dataset));
+    let mut changes = vec![recorded(id, "begun", Map::new())];
+    if state < State::Retired {
+        let mut record = record_of(&target, State::Retired, &plan.reason);
+        if let Some(successor) = &plan.successor {
+            record.body.insert("successor".into(), Value::String(successor.clone()));
+        }
+        changes.push(Change::Recorded { record });
+    }
+    apply(repository, "retire-begin", id, changes)?;
+    let lost = || Error::Refused("another run has begun at the same moment".into());
+    number_of(repository, id, "begun")?.ok_or_else(lost)
+}
+
+/// Fails unless what is there is what the plan says, and nothing stands in its way.
+fn allow(repository: &Repository, id: &str, plan: &Plan) -> Result<()> {
     let target = plan.target();
     compare(&plan.found, &found(repository, &target, &plan.core_to, plan.aux)?)?;
     for one in &plan.found.destroyed {
@@ -163,20 +217,7 @@ fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
     if approvals < plan.approvals {
         return Err(Error::NotApproved { needed: plan.approvals, found: approvals });
     }
-    let states = States::load(repository)?;
-    let own = target.version.map(|version| states.version(&version));
-    let state = own.unwrap_or_else(|| states.dataset(&target.dataset));
-    let mut changes = vec![recorded(id, "begun", Map::new())];
-    if state < State::Retired {
-        let mut record = record_of(&target, State::Retired, &plan.reason);
-        if let Some(successor) = &plan.successor {
-            record.body.insert("successor".into(), Value::String(successor.clone()));
-        }
-        changes.push(Change::Recorded { record });
-    }
-    apply(repository, "retire-begin", id, changes)?;
-    let lost = || Error::Refused("another run has begun at the same moment".into());
-    number_of(repository, id, "begun")?.ok_or_else(lost)
+    Ok(())
 }
 
 /// Fails unless the plan still means what it says.
