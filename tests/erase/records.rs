@@ -195,3 +195,19 @@ fn what_cannot_be_read_is_named_and_bad_requests_change_nothing() {
     assert!(found.contains("bad.parquet"), "{found}");
     assert_eq!(place.places(SECRET.as_bytes()), Vec::<String>::new());
 }
+
+#[test]
+fn a_key_column_that_a_table_lacks_is_told() {
+    let place = with_tables();
+    place.must(
+        "printf 'name,city\\nx,y\\n' > other.csv && stem add -q other.csv && stem commit -q -m other",
+    );
+    let log = place.must("stem audit log --json");
+    place.ends(10, "stem erase plan --key nobody_has_it=1 --reason x");
+    assert_eq!(place.must("stem audit log --json"), log, "nothing was recorded");
+    let said = place.must("stem erase plan -n --key id=2500 --reason x");
+    assert!(said.contains("no column") && said.contains("other.csv"), "{said}");
+    let plan = place.must("stem erase plan -n --key id=2500 --reason x --json");
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    assert!(plan["data"]["absent_keys"].to_string().contains("other.csv: id"), "{plan}");
+}
