@@ -54,6 +54,26 @@ fn a_checkout_gives_the_rest_and_says_what_is_missing() {
     }
 }
 
+/// Whoever is given a graph or a card of a version sees that it is not whole.
+#[test]
+fn graphs_and_cards_say_what_is_missing() {
+    let place = with_history();
+    assert!(!place.must("stem card v1").contains("Not there"));
+    place.erase("--path secret.txt");
+    let said = place.must("stem card v1");
+    assert!(said.contains("- Not there any more: partly erased: 1 file\n"), "{said}");
+    for (format, part) in [
+        ("text", " [partly erased: 1 file]"),
+        ("dot", "\\n[partly erased: 1 file]\""),
+        ("mermaid", "<br>[partly erased: 1 file]\"])"),
+        ("json", "\"presence\":\"partly erased\""),
+        ("prov", "\"stem:presence\": \"partly erased\""),
+    ] {
+        let said = place.must(&format!("stem lineage v1 --format {format}"));
+        assert!(said.contains(part), "{format}: {said}");
+    }
+}
+
 #[test]
 fn it_does_not_come_back() {
     let place = with_history();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Card;
 use crate::model::{Metric, Source, Step};
-use crate::ops::lineage::NodeKind;
+use crate::ops::lineage::{NodeId, NodeKind, gone_words};
 
 /// How many nodes and how many notes are named.
 const NAMED: usize = 50;
@@ -131,6 +131,9 @@ fn about(card: &Card, out: &mut String) {
     item(out, "Made by", Some(&record.author.to_string()));
     item(out, "Made at", Some(&record.time.to_string()));
     let _ = writeln!(out, "- Files: {}\n- Bytes: {}", record.files, record.bytes);
+    // The version still says how many files it has; who is given the card must know what is not there.
+    let own = card.origins.node(&NodeId::Version(card.version));
+    item(out, "Not there any more", own.and_then(gone_words).as_deref());
     let records = card.records().map(|records| records.to_string());
     item(out, "Records", records.as_deref());
     let join = |words: &[String]| (!words.is_empty()).then(|| words.join(", "));

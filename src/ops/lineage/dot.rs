@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::{Graph, NodeId, NodeKind, Relation};
+use super::{Graph, Node, NodeId, NodeKind, Relation};
 
 /// The graph in DOT; arrows point as edges do.
 pub fn dot(graph: &Graph) -> String {
@@ -23,7 +23,11 @@ pub fn dot(graph: &Graph) -> String {
             None | Some("present") => "",
             Some(_) => ", style=dashed",
         };
-        let (label, id) = (quoted(&node.label), quoted(&node.id.to_string()));
+        let label = match gone_words(node) {
+            Some(words) => quoted(&format!("{}\n[{words}]", node.label)),
+            None => quoted(&node.label),
+        };
+        let id = quoted(&node.id.to_string());
         let _ =
             writeln!(out, "  n{place} [label={label}, tooltip={id}, shape={shape}{thick}{gone}];");
     }
@@ -34,6 +38,16 @@ pub fn dot(graph: &Graph) -> String {
     }
     out.push_str("}\n");
     out
+}
+
+/// `partly erased: 1 file`, of a version that is not there as a whole.
+pub(in crate::ops) fn gone_words(node: &Node) -> Option<String> {
+    let presence = node.presence.as_deref().filter(|presence| *presence != "present")?;
+    Some(match node.absent_files {
+        None => presence.to_owned(),
+        Some(1) => format!("{presence}: 1 file"),
+        Some(files) => format!("{presence}: {files} files"),
+    })
 }
 
 /// What stands beside an arrow.

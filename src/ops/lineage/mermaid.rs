@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::dot::words;
+use super::dot::{gone_words, words};
 use super::{Graph, NodeId, NodeKind};
 
 /// The graph as a Mermaid flowchart; arrows point as edges do.
@@ -18,7 +18,12 @@ pub fn mermaid(graph: &Graph) -> String {
             NodeKind::Source => ("[(", ")]"),
             NodeKind::Consumer => ("{{", "}}"),
         };
-        let _ = writeln!(out, "  n{place}{open}\"{}\"{close}", escaped(&node.label));
+        let gone = gone_words(node).map(|words| format!("<br>[{}]", escaped(&words)));
+        let (label, gone) = (escaped(&node.label), gone.unwrap_or_default());
+        let _ = writeln!(out, "  n{place}{open}\"{label}{gone}\"{close}");
+        if !gone.is_empty() {
+            let _ = writeln!(out, "  style n{place} stroke-dasharray:4 4");
+        }
     }
     for edge in &graph.edges {
         let (Some(from), Some(to)) = (names.get(&edge.from), names.get(&edge.to)) else { continue };

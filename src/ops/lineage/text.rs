@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use super::dot::gone_words;
 use super::{Edge, Graph, Node, NodeId, Relation};
 
 /// How wide the part before the words may become.
@@ -128,11 +129,6 @@ impl<'a> Tree<'a, '_> {
 
 fn named(node: &Node) -> String {
     let date = node.time.map(|time| format!(", {}", &time.to_string()[..10]));
-    let gone = node.presence.as_deref().filter(|presence| *presence != "present");
-    let gone = gone.map(|presence| match node.absent_files {
-        Some(1) => format!(" [{presence}: 1 file]"),
-        Some(absent) => format!(" [{presence}: {absent} files]"),
-        None => format!(" [{presence}]"),
-    });
+    let gone = gone_words(node).map(|words| format!(" [{words}]"));
     format!("{}{}{}", node.label, date.unwrap_or_default(), gone.unwrap_or_default())
 }
