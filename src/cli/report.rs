@@ -488,16 +488,8 @@ fn tell_catalogue(error: &catalogue::Error) -> Told {
         E::ReadOnly { .. } => told(Exit::NOT_ALLOWED, "read_only", ""),
         E::BadQuestion { .. } => told(Exit::USAGE, "bad_query", ASK),
         E::Cycle { .. } => told(Exit::USAGE, "cycle", ""),
-        E::TooSlow { .. } => told(
-            Exit::USAGE,
-            "too_slow",
-            "ask for less; `stem query` can be given more by `--timeout`",
-        ),
-        E::TooMuch { .. } => told(
-            Exit::USAGE,
-            "too_much",
-            "ask for less; `stem query` can be given more by `--memory`",
-        ),
+        E::TooSlow { .. } => told(Exit::USAGE, "too_slow", "ask for less, or `query --timeout`"),
+        E::TooMuch { .. } => told(Exit::USAGE, "too_much", "ask for less, or `query --memory`"),
         E::Taken { .. } => told(Exit::USAGE, "taken", "choose another name"),
         E::Unknown { .. } => told(Exit::NOT_FOUND, "not_found", ""),
         E::InUse { .. } => told(Exit::USAGE, "in_use", ""),
