@@ -31,7 +31,7 @@ fn nonsense_in_any_column_is_told_of() {
     let (place, key) = Place::with_versions(1);
     place.ok(&["config", "set", "commit.sign", "false"]);
     place.ok(&["key", "trust", &key, "--role", "custodian", "--role", "approver"]);
-    std::fs::write(place.work().join("secret.txt"), "a secret that goes\n".repeat(99)).unwrap();
+    put(&place.work().join("secret.txt"), "a secret that goes\n".repeat(99).as_bytes());
     place.ok(&["add", "-A"]);
     let origin = "--source=uri=https://example.org/raw,licence=MIT";
     place.ok(&["commit", "-q", "-m", "two", origin, "--metric=rows=2"]);

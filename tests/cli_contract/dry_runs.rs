@@ -198,7 +198,7 @@ fn every_verb_with_an_output_has_a_dry_run() {
 #[test]
 fn a_dry_run_does_not_promise_to_write_over_what_is_there() {
     let place = busy();
-    std::fs::write(place.dir.path().join("taken"), b"mine").unwrap();
+    place.write("../taken", b"mine");
     for line in ["card", "lineage HEAD", "note export", "audit export"] {
         for flag in ["", " -n"] {
             let ran = place.run(&words(&format!("{line} -o ../taken{flag}")));

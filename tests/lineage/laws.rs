@@ -14,7 +14,7 @@ use stemmata::model::{
 use stemmata::ops::audit::{VerifyOptions, verify};
 use stemmata::ops::commit::{CommitOptions, commit};
 use stemmata::ops::lineage::{NodeId, Question, Relation, around};
-use stemmata::ops::merge::{MergeOptions, merge};
+use stemmata::ops::merge::{Favour, MergeOptions, merge};
 use stemmata::ops::operation::Doing;
 use stemmata::repo::{Environment, Error, InitOptions, Repository, Transaction, init};
 
@@ -154,7 +154,8 @@ impl World {
                     revision: other.version.to_hex(),
                     doing: if *pick { Doing::CherryPick } else { Doing::Merge },
                     message: None,
-                    favour: None,
+                    // A conflict would be left under way, and refuse the next commit.
+                    favour: Some(Favour::Ours),
                     no_fast_forward: false,
                     force: false,
                     dry_run: false,

@@ -150,11 +150,7 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         first_bad = Some((report.head.number + 1, problem));
     }
     let ok = first_bad.is_none() && tables.count == 0 && checkpoints.iter().all(|one| one.ok);
-    let (first_bad, problem) = match (first_bad, tables.differences.first()) {
-        (Some((number, problem)), _) => (Some(number), Some(problem)),
-        (None, Some(first)) => (first.entry, Some(format!("{} {}", first.what, first.problem))),
-        (None, None) => (None, None),
-    };
+    let (first_bad, problem) = worst(first_bad, &tables);
     Ok(AuditReport {
         entries: report.entries,
         ok,
@@ -167,6 +163,15 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditR
         checkpoints,
         tables,
     })
+}
+
+/// What is named: the first wrong entry, or else the first row that is not as an entry says.
+fn worst(first_bad: Option<(u64, String)>, tables: &Differences) -> (Option<u64>, Option<String>) {
+    match (first_bad, tables.differences.first()) {
+        (Some((number, problem)), _) => (Some(number), Some(problem)),
+        (None, Some(first)) => (first.entry, Some(format!("{} {}", first.what, first.problem))),
+        (None, None) => (None, None),
+    }
 }
 
 /// How far clocks may differ.
