@@ -20,6 +20,7 @@ mod job;
 mod list;
 mod page;
 mod plan;
+mod probe;
 mod records;
 mod residue;
 mod run;

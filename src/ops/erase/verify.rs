@@ -8,13 +8,13 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::canary::{Canaries, WINDOW, Window};
+use super::canary::{Canaries, Window};
 use super::frames::{Bytes, Eyes, Needed, Seen, Sighting};
+use super::probe::{Probed, probe};
 use super::residue::{files_of, kind_of};
 use crate::format::frame::Key;
 use crate::format::frame::codec::Decoder;
@@ -27,8 +27,6 @@ use crate::model::{FileId, FileRef, ManifestId, Presence, VersionId};
 use crate::ops::Result;
 use crate::repo::{self, parallel};
 
-/// So much of a stream is looked at at once.
-const PIECE: usize = 1 << 20;
 /// So many places are named.
 const MOST_NAMED: usize = 50;
 /// So many packs are open at once, each with a buffer.
@@ -500,55 +498,6 @@ impl Walk<'_> {
             }
         }
         held
-    }
-}
-
-/// What stands in the bytes of a file.
-struct Probed {
-    windows: HashSet<Window>,
-    bytes: u64,
-    file: Option<FileId>,
-}
-
-/// Looks for windows in all bytes of a file or device, and says with `with_id` which file it is.
-fn probe(path: &Path, canaries: &Canaries, with_id: bool) -> io::Result<Probed> {
-    let probed = Probed { windows: HashSet::new(), bytes: 0, file: None };
-    let file = io::BufReader::with_capacity(PIECE, File::open(path)?);
-    let mut tee = Tee { file, canaries, held: Vec::new(), probed };
-    let id = match with_id {
-        true => Some(repo::hash_stream(&mut tee)?),
-        false => io::copy(&mut tee, &mut io::sink()).map(|_| None)?,
-    };
-    tee.look();
-    Ok(Probed { file: id, ..tee.probed })
-}
-
-/// A file in whose bytes windows are looked for while they are read.
-struct Tee<'a> {
-    file: io::BufReader<File>,
-    canaries: &'a Canaries,
-    held: Vec<u8>,
-    probed: Probed,
-}
-
-impl Tee<'_> {
-    fn look(&mut self) {
-        self.probed.windows.extend(self.canaries.find(&self.held));
-        // A window may lie across two pieces.
-        let done = self.held.len().saturating_sub(WINDOW - 1);
-        self.held.drain(..done);
-    }
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(out)?;
-        self.probed.bytes += read as u64;
-        self.held.extend_from_slice(&out[..read]);
-        if self.held.len() >= PIECE {
-            self.look();
-        }
-        Ok(read)
     }
 }
 
