@@ -56,7 +56,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// As [`write`]; also a dry run refuses a name that is taken.
+    /// As [`write()`]; also a dry run refuses a name that is taken.
     pub fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.place.join(name);
         match self.dry_run {

@@ -33,7 +33,7 @@ pub struct Verified {
 ///
 /// # Errors
 ///
-/// [`repo::Error::NoRevision`] and its like; a file that cannot be written or is there already.
+/// [`NoRevision`](crate::repo::Error::NoRevision) and its like; a file that cannot be written or is there already.
 pub fn verify(
     repository: &Repository,
     revision: &str,
