@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::model::{FileRef, ManifestId, RepoPath};
+use crate::format::manifest;
+use crate::model::{Entry, FileRef, ManifestId, RepoPath};
 use crate::repo::{
     self, Absent, Failed, Ingested, Look, Looking, Outcome, Repository, Session, ingest, look,
 };
@@ -57,7 +58,18 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
         as_of,
         records: Vec::new(),
     };
-    let edits = staged.take(repository, found, outcome.ingested);
+    if staged.manifest == manifest::empty().0 && staged.deleted.is_empty() {
+        staged.take(repository, found, outcome.ingested, &mut |_, _| {});
+        let entry = |(path, record): &(RepoPath, Option<Record>)| {
+            record.map(|record| Entry { path: path.clone(), file: record.file })
+        };
+        staged.manifest = session.build_manifest(staged.records.iter().filter_map(entry))?;
+        return Ok(staged);
+    }
+    let mut edits: Vec<_> = staged.deleted.iter().map(|path| (path.clone(), None)).collect();
+    let mut edit = |path: &RepoPath, file| edits.push((path.clone(), Some(file)));
+    staged.take(repository, found, outcome.ingested, &mut edit);
+    edits.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     staged.manifest = session.edit_manifest(&staged.manifest, &edits)?;
     Ok(staged)
 }
@@ -123,15 +135,15 @@ fn with_covered(index: &Index, files: &[Found], mut deleted: Vec<RepoPath>) -> V
 }
 
 impl Staged {
-    /// Notes what was taken in of `found`, and returns what changes in the listing.
+    /// Notes what was taken in of `found`, and gives to `edit` what changes in the listing.
     fn take(
         &mut self,
         repository: &Repository,
         found: Vec<Found>,
         ingested: Vec<(usize, Ingested)>,
-    ) -> Vec<(RepoPath, Option<FileRef>)> {
+        edit: &mut dyn FnMut(&RepoPath, FileRef),
+    ) {
         let overlay = repository.overlay();
-        let mut edits: Vec<_> = self.deleted.iter().map(|path| (path.clone(), None)).collect();
         let mut ingested = ingested.into_iter().peekable();
         let mut take = |(place, found): (usize, Found)| {
             let (_, mut taken) = ingested.next_if(|(at, _)| *at == place)?;
@@ -143,7 +155,7 @@ impl Staged {
             }
             self.bytes += taken.file.size;
             if found.known != Some(taken.file) {
-                edits.push((found.path.clone(), Some(taken.file)));
+                edit(&found.path, taken.file);
                 let list = if found.known.is_some() { &mut self.modified } else { &mut self.added };
                 list.push(found.path.clone());
             }
@@ -152,11 +164,9 @@ impl Staged {
         // A record is as long as what was found, so that a million of them need no second list.
         self.records = found.into_iter().enumerate().filter_map(&mut take).collect();
         if !self.deleted.is_empty() {
-            edits.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             self.records.extend(self.deleted.iter().map(|path| (path.clone(), None)));
             self.records.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }
-        edits
     }
 
     /// Whether nothing differs from what was staged before.

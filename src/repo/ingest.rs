@@ -55,6 +55,8 @@ const BIG_BYTES: u64 = 8 << 20;
 /// Small files are taken by so many bytes or so many files.
 const BATCH_BYTES: u64 = 1 << 20;
 const BATCH_FILES: usize = 64;
+/// A thread hands over what it has done when it is so much, so that a million are in one list only.
+const NOTED: usize = 1024;
 
 /// Stores the content of `wanted` (sorted by path), files below `root`.
 ///
@@ -71,7 +73,9 @@ pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Found]) -> Result<Ou
     let progress = &*repository.environment.progress;
     progress.begin("adding", Some(wanted.len() as u64), Some(bytes));
     let queue = Queue::new(wanted);
-    let shared = Shared { session, root, wanted, threads, queue, done: Mutex::default() };
+    let ingested = Vec::with_capacity(wanted.len());
+    let done = Mutex::new(Outcome { ingested, failed: Vec::new() });
+    let shared = Shared { session, root, wanted, threads, queue, done };
     let result = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
@@ -225,15 +229,22 @@ impl<'a> Worker<'a> {
                 self.small(index)?;
             }
         }
-        self.shared.session.give_back(self.packer)?;
+        self.hand_over();
+        self.shared.session.give_back(self.packer)
+    }
+
+    /// Gives what was noted to the list of all.
+    fn hand_over(&mut self) {
         let mut all = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
         all.ingested.append(&mut self.done.ingested);
         all.failed.append(&mut self.done.failed);
-        Ok(())
     }
 
     /// Notes what became of a file.
     fn finished(&mut self, index: usize, result: Result<Ingested>) {
+        if self.done.ingested.len() >= NOTED {
+            self.hand_over();
+        }
         match result {
             Ok(ingested) => self.done.ingested.push((index, ingested)),
             Err(error) => {
