@@ -11,7 +11,6 @@ with what Git has: the lines with the address are gone, nothing else is. Who mad
 name stays there and in the catalogue: these are told apart. What has no lines is not rewritten, and the plan names it ("unproven").
 Prints one JSON line per history; exits with 1 if anything is found. Needs git and libzstd, and dpkg with `--fetch`.
 """
-import argparse
 import collections
 import ctypes
 import ctypes.util
@@ -24,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-from git_history import ENV, fetch, left_out, output, versions_of
+from git_history import ENV, histories, left_out, output, versions_of
 
 ADDRESS = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 # The catalogue repeats who made a version.
@@ -163,26 +162,5 @@ def erase(o, repository, place):
     return told, bool(found or differ or not fsck["ok"] or (exported and not run.get("unproven")))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("repository", nargs="*", type=Path)
-    parser.add_argument("--stem", default="target/release/stem")
-    parser.add_argument("--scratch", default="/tmp/stem-git-erase")
-    parser.add_argument("--fetch", action="store_true")
-    o = parser.parse_args()
-    o.stem = os.path.abspath(o.stem)
-    place = Path(o.scratch).absolute()
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    repositories = [path.absolute() for path in o.repository] + (list(fetch(place)) if o.fetch else [])
-    bad = False
-    for number, repository in enumerate(repositories):
-        told, wrong = erase(o, repository, place / f"case{number}")
-        bad |= wrong
-        print(json.dumps(told), flush=True)
-    shutil.rmtree(place, ignore_errors=True)
-    return 1 if bad or not repositories else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(histories(__doc__, "/tmp/stem-git-erase", erase))

@@ -156,11 +156,12 @@ def told_otherwise(repository, commit, shown, versions):
     return [f"{commit}: {what} {ours!r}, in Git {theirs!r}" for what, ours, theirs in said if ours != theirs]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def histories(description, scratch, one):
+    """Gives each repository of the command line to `one`, with the options and a place, and prints what it tells; the exit code."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("repository", nargs="*", type=Path)
     parser.add_argument("--stem", default="target/release/stem")
-    parser.add_argument("--scratch", default="/tmp/stem-history")
+    parser.add_argument("--scratch", default=scratch)
     parser.add_argument("--fetch", action="store_true")
     o = parser.parse_args()
     o.stem = os.path.abspath(o.stem)
@@ -170,12 +171,17 @@ def main():
     repositories = [path.absolute() for path in o.repository] + (list(fetch(place)) if o.fetch else [])
     bad = False
     for number, repository in enumerate(repositories):
-        told = compare(o, repository, place / f"case{number}")
-        bad |= bool(told["differ"] or told["fsck"] or told["versions"] != told["commits"])
+        told, wrong = one(o, repository, place / f"case{number}")
+        bad |= wrong
         print(json.dumps(told), flush=True)
     shutil.rmtree(place, ignore_errors=True)
     return 1 if bad or not repositories else 0
 
 
+def compared(o, repository, place):
+    told = compare(o, repository, place)
+    return told, bool(told["differ"] or told["fsck"] or told["versions"] != told["commits"])
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(histories(__doc__, "/tmp/stem-history", compared))
