@@ -30,11 +30,15 @@ pub(crate) fn deliver<T: Serialize>(
         return context.show_exactly(verb, data, |out| out.write_all(text.as_bytes()));
     };
     must_be_free(context, file)?;
-    let verb_of_file = if dry_run { "Would write" } else { "Wrote" };
     if !dry_run {
         outfile::write(&context.file(file), text.as_bytes()).map_err(Failure::from)?;
     }
-    context.done(verb, data, |out| writeln!(out, "{verb_of_file} {}", file.display()))
+    context.done(verb, data, |out| writeln!(out, "{} {}", wrote(dry_run), file.display()))
+}
+
+/// What an answer says of files.
+pub(crate) fn wrote(dry_run: bool) -> &'static str {
+    if dry_run { "Would write" } else { "Wrote" }
 }
 
 /// Fails if there is something with the name of a file that is to be made.

@@ -23,8 +23,8 @@ pub struct Verified {
     pub ok: bool,
     /// All of them, oldest first.
     pub signatures: Vec<SignatureStatus>,
-    /// The files that were written, or would be, for `ssh-keygen -Y verify`: of each signature what it signs, and
-    /// itself.
+    /// The files that were written, or would be, for `ssh-keygen -Y verify`: of each signature what
+    /// it signs, and itself.
     pub written: Vec<PathBuf>,
 }
 
@@ -33,7 +33,8 @@ pub struct Verified {
 ///
 /// # Errors
 ///
-/// [`NoRevision`](crate::repo::Error::NoRevision) and its like; a file that cannot be written or is there already.
+/// [`NoRevision`](crate::repo::Error::NoRevision) and its like; a file that cannot be written or is
+/// there already.
 pub fn verify(
     repository: &Repository,
     revision: &str,

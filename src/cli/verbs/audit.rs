@@ -13,7 +13,7 @@ use stemmata::repo;
 
 use super::key;
 use crate::cli::args::DryRun;
-use crate::cli::output::must_be_free;
+use crate::cli::output::{must_be_free, wrote};
 use crate::cli::text::{moment, number};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -236,7 +236,7 @@ fn hand_out(context: &Context, output: Option<&Path>, dry_run: bool) -> Outcome 
     let exported = export(&repository, &mut out).map_err(Failure::from)?;
     let done = Written { file, exported: &exported, dry_run };
     context.done("audit.export", &done, |out| {
-        let verb = if dry_run { "Would write" } else { "Wrote" };
+        let verb = wrote(dry_run);
         writeln!(out, "{verb} {} to {}", entries(exported.entries), output.display())
     })?;
     Ok(Exit::DONE)
@@ -289,7 +289,7 @@ fn make_proof(context: &Context, number: u64, output: Option<&Path>, dry_run: bo
         outfile::write(path, proof.text.as_bytes()).map_err(Failure::from)?;
     }
     let done = Proved { proof: &proof, file, text: &proof.text, dry_run };
-    let verb = if dry_run { "Would write" } else { "Wrote" };
+    let verb = wrote(dry_run);
     context.show("audit.prove", &done, |out| match output {
         Some(path) => writeln!(
             out,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use stemmata::ops::export::export;
 
 use crate::cli::args::DryRun;
+use crate::cli::output::wrote;
 use crate::cli::text::{count, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         context.warn("the store can only be read, so its journal does not say that this was read");
     }
     context.done("export", &done, |out| {
-        let verb = if dry_run { "Would write" } else { "Wrote" };
+        let verb = wrote(dry_run);
         let (files, bytes) = (count(done.files, "file"), size(done.bytes));
         let (version, place) = (short(&done.version), done.directory.display());
         writeln!(out, "{verb} {files} ({bytes}) of {version} to {place}")

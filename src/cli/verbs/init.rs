@@ -7,6 +7,7 @@ use stemmata::ops;
 use stemmata::repo::InitOptions;
 
 use crate::cli::args::DryRun;
+use crate::cli::output::wrote;
 use crate::cli::text::count;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             writeln!(out, "Its store is {}", done.store.display())?;
         }
         if done.files > 0 {
-            let verb = if dry_run { "Would write" } else { "Wrote" };
+            let verb = wrote(dry_run);
             writeln!(out, "{verb} {} of its branch main", count(done.files, "file"))?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use stemmata::repo::{Config, Environment, KeyRole, Place, Repository, author_and
 use stemmata::sign::{KeyId, PublicKey};
 
 use crate::cli::args::DryRun;
-use crate::cli::output::Told;
+use crate::cli::output::{Told, wrote};
 use crate::cli::text::{moment, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -286,7 +286,7 @@ fn show_verified(told: &Told<'_, Verified>, out: &mut dyn Write) -> io::Result<(
         writeln!(out, "{}", judged(signature))?;
     }
     for path in &seen.written {
-        let verb = if told.dry_run { "Would write" } else { "Wrote" };
+        let verb = wrote(told.dry_run);
         writeln!(out, "{verb} {}", path.display())?;
     }
     Ok(())

@@ -117,13 +117,8 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     let report = report::finish(repository, &id, &plan, &archives)?;
     let certificate = plan.erasure.as_deref().map(|erasure| erase::find(repository, erasure));
     let certificate = certificate.transpose()?.map(|path| path.display().to_string());
-    let sum = |of: fn(&Archive) -> u64| archives.iter().map(of).sum();
     Ok(Run {
-        archived: Amounts {
-            files: sum(|one| one.files),
-            bytes: sum(|one| one.bytes),
-            place: plan.core_to.clone(),
-        },
+        archived: amounts(&plan, archives.iter().map(|one| (one.files, one.bytes))),
         destroyed: report::destroyed(&plan),
         kept: plan.found.kept,
         certificate,
@@ -142,6 +137,12 @@ impl RunOptions {
     }
 }
 
+/// Files and bytes of versions, added up, and where they are archived.
+fn amounts(plan: &Plan, each: impl Iterator<Item = (u64, u64)>) -> Amounts {
+    let (files, bytes) = each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    Amounts { files, bytes, place: plan.core_to.clone() }
+}
+
 /// Checks everything that a run checks before it changes anything, and says what it would do.
 fn foresee(repository: &Repository, id: String, plan: Plan, options: &RunOptions) -> Result<Run> {
     if number_of(repository, &id, "begun")?.is_none() {
@@ -149,13 +150,8 @@ fn foresee(repository: &Repository, id: String, plan: Plan, options: &RunOptions
     }
     let erasure = plan.erasure.as_ref().map(|erasure| options.erasure(erasure));
     let erasure = erasure.map(|options| erase::run(repository, &options)).transpose()?;
-    let sum = |of: fn(&CoreVersion) -> u64| plan.found.core.iter().map(of).sum();
     Ok(Run {
-        archived: Amounts {
-            files: sum(|one| one.files),
-            bytes: sum(|one| one.bytes),
-            place: plan.core_to.clone(),
-        },
+        archived: amounts(&plan, plan.found.core.iter().map(|one| (one.files, one.bytes))),
         destroyed: report::destroyed(&plan),
         kept: plan.found.kept,
         certificate: erasure.as_ref().map(|one| one.certificate.clone()),
