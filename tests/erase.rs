@@ -14,6 +14,8 @@ mod dice;
 mod fields;
 #[path = "erase/full.rs"]
 mod full;
+#[path = "erase/garble.rs"]
+mod garble;
 #[path = "erase/histories.rs"]
 mod histories;
 #[path = "erase/holders.rs"]
