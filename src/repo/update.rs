@@ -413,3 +413,29 @@ fn wanted(
     }
     (entries, places)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FileId, Mode};
+
+    /// There the new file would be removed as the old one, were it written first.
+    #[test]
+    fn names_that_some_file_systems_take_for_one_are_aliases() {
+        let file = FileRef { mode: Mode::File, size: 1, file: FileId::of(b"x") };
+        let change = |path: &str, old: bool, new: bool| Change {
+            path: RepoPath::new(path.as_bytes()).unwrap(),
+            old: old.then_some(file),
+            new: new.then_some(file),
+        };
+        let changes =
+            |gone: &str, come: &str| [change(gone, true, false), change(come, false, true)];
+        for (gone, come) in
+            [("README", "Readme"), ("d/A", "D/a"), ("\u{e9}", "e\u{301}"), ("s/x", "S/x")]
+        {
+            assert!(has_aliases(&changes(gone, come)), "{gone} and {come}");
+        }
+        assert!(!has_aliases(&changes("a", "b")) && !has_aliases(&changes("d/a", "e/a")));
+        assert!(!has_aliases(&[change("A", true, true), change("a", true, true)]), "none goes");
+    }
+}

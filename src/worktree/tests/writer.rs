@@ -347,6 +347,34 @@ fn a_rename_replaces_nothing_and_stays_below() {
     place.check();
 }
 
+/// Whoever needs the file writes it, where a name cannot just be given.
+#[test]
+fn a_file_is_taken_over_only_as_it_was_and_where_nothing_is() {
+    let place = Place::new();
+    let writer = place.writer();
+    let mut hand = writer.hand();
+    let stat = place.write(b"here/a", true, b"one").unwrap();
+    put(&place.top.join("taken"), b"theirs");
+    let (here, there) = (path(b"here/a"), path(b"new/there"));
+    for other in [Stat { size: 4, ..stat }, Stat { mtime_ns: 1, ..stat }, Stat { inode: 1, ..stat }]
+    {
+        assert_eq!(hand.take_over(&here, &there, &other), None);
+    }
+    for bad in [&b"taken"[..], b"taken/below", b"here"] {
+        assert_eq!(hand.take_over(&here, &path(bad), &stat), None);
+    }
+    symlink(&place.outside, place.top.join("out")).unwrap();
+    assert_eq!(hand.take_over(&here, &path(b"out/a"), &stat), None);
+    assert_eq!(hand.take_over(&path(b"not/there"), &there, &stat), None);
+    assert_eq!(fs::read(place.top.join("taken")).unwrap(), b"theirs");
+    assert_eq!(fs::read(place.top.join("here/a")).unwrap(), b"one");
+    let moved = hand.take_over(&here, &there, &stat).unwrap();
+    assert_eq!(moved, Stat { ctime_ns: moved.ctime_ns, ..stat });
+    assert_eq!(fs::read(place.top.join("new/there")).unwrap(), b"one");
+    assert!(!place.top.join("here/a").exists());
+    place.check();
+}
+
 #[test]
 fn a_file_that_changes_while_it_is_read_is_noticed() {
     let place = Place::new();
