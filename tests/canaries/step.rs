@@ -159,7 +159,7 @@ fn after() -> impl Strategy<Value = Step> {
         2 => (at(), n()).prop_map(|(at, version)| Step::Rollback { at, version }),
         2 => (at(), n()).prop_map(|(at, version)| Step::Restore { at, version }),
         3 => at().prop_map(|at| Step::Undo { at }),
-        1 => crash().prop_map(|crash| Step::Collect { crash }),
+        3 => crash().prop_map(|crash| Step::Collect { crash }),
         1 => Just(Step::Rebuild),
         2 => (at(), n()).prop_map(|(at, archive)| Step::Unarchive { at, archive }),
     ]
