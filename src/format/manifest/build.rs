@@ -153,23 +153,32 @@ impl<E: From<Error>, S: FnMut(ManifestId, Vec<u8>) -> Result<(), E>> Tree<S> {
     /// Whether a new node would begin on `level`, and on all levels below it, with the next entry,
     /// so that a node of another tree can be taken over as it is.
     pub(super) fn takes(&self, level: usize) -> bool {
-        let mut carried = None;
-        for (index, node) in self.levels.iter().take(level + 1).enumerate() {
-            carried = match carried {
-                Some(height) => {
-                    let count = if node.is_complete { 1 } else { node.count + 1 };
-                    if !Level::completes(self.shape, index, height, count) {
-                        return false;
-                    }
-                    Some(height)
+        // The heights of what moves up to the level in question, as if all nodes were written: at
+        // most one node that is complete, and one that what comes from below completes.
+        let mut arriving: Vec<u32> = Vec::new();
+        for index in 0..=level {
+            let node = self.levels.get(index);
+            let (mut count, mut height, mut is_complete) =
+                node.map_or((0, 0, false), |node| (node.count, node.last_height, node.is_complete));
+            let mut leaving = Vec::new();
+            for arrived in arriving {
+                if is_complete {
+                    leaving.push(height);
+                    count = 0;
                 }
-                None if node.is_complete => Some(node.last_height),
-                None if node.count > 0 => return false,
-                None => None,
-            };
+                count += 1;
+                height = arrived;
+                is_complete = Level::completes(self.shape, index, height, count);
+            }
+            if count > 0 && !is_complete {
+                return false;
+            }
+            if is_complete {
+                leaving.push(height);
+            }
+            arriving = leaving;
         }
-        // A node that is carried beyond the highest level would begin the next one alone.
-        carried.is_none_or(|height| self.levels.len() > level || height as usize > level)
+        true
     }
 
     fn add_child(&mut self, level: usize, child: &Child<'_>, height: u32) -> Result<(), E> {

@@ -326,6 +326,24 @@ fn encode_by_hand(node: &Node) -> Vec<u8> {
     bytes
 }
 
+/// Where a level is complete and something arrives from below, two nodes go up at once: the second
+/// may begin a node, which then is no place for a whole node of the old tree.
+#[test]
+fn a_node_is_taken_over_only_where_one_would_begin() {
+    let files: Files = [
+        "a.b/c0/x-", "a.b/x15", "a.b/x6", "a/a.b/x7", "aa/a.b/x.y", "aa/aa/x.y", "aa/c0/xx",
+        "aa/x52", "b/a-/x-", "b/a-/x.y", "x",
+    ]
+    .map(|name| (path(name), file(0)))
+    .into();
+    let edits = [(path("aa/a.b/x3"), Some(file(34))), (path("aa/x"), None), (path("aa/xx"), None)];
+    let nodes = Memory::default();
+    let edited = nodes.edit(FINE, &nodes.build(FINE, &files), &edits).unwrap();
+    let mut wanted = files;
+    apply(&mut wanted, &edits);
+    assert_eq!(edited, nodes.build(FINE, &wanted));
+}
+
 #[test]
 fn the_empty_manifest_is_an_empty_leaf() {
     let nodes = Memory::default();
