@@ -37,7 +37,7 @@ impl ChunkList {
         if file.size == 0 {
             return Ok(Self { parts: Vec::new() });
         }
-        if file.size > least_target()
+        if !has_one_chunk(file)
             && repository
                 .with_packs(|| Ok(repository.store.contains(&Key::recipe(&file.file))?))?
         {
@@ -95,9 +95,9 @@ impl ChunkList {
     }
 }
 
-/// A file not longer than this is one chunk in every profile.
-fn least_target() -> u64 {
-    Profile::Lines.sizes().target.min(Profile::Bytes.sizes().target) as u64
+/// Whether a file is so short that it is one chunk in every profile.
+pub(super) fn has_one_chunk(file: &FileRef) -> bool {
+    file.size <= Profile::Lines.sizes().target.min(Profile::Bytes.sizes().target) as u64
 }
 
 fn damaged(file: &FileId, problem: String) -> Error {

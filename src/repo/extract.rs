@@ -6,15 +6,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use self::former::{Former, FormerFiles};
 use self::gather::Gather;
 use super::content::{ChunkList, Content};
 use super::ingest::{Failed, join};
 use super::{Error, Repository, Result};
+use crate::format::recipe::ChunkRef;
 use crate::model::{Entry, Mode};
-use crate::worktree::write::{Hand, Writer};
+use crate::worktree::write::{Hand, NewFile, Writer};
 use crate::worktree::{Record, Stat};
 
 mod big;
+pub(super) mod former;
 mod gather;
 
 /// What became of the files.
@@ -40,9 +43,23 @@ const BATCH_FILES: usize = 32;
 ///
 /// What concerns the repository rather than one file.
 pub fn extract(repository: &Repository, writer: &Writer, entries: &[Entry]) -> Result<Extracted> {
+    extract_over(repository, writer, entries, &FormerFiles::default())
+}
+
+/// As [`extract`]; what new files have in common with those they replace is taken from these.
+///
+/// # Errors
+///
+/// As [`extract`].
+pub(super) fn extract_over(
+    repository: &Repository,
+    writer: &Writer,
+    entries: &[Entry],
+    formers: &FormerFiles<'_>,
+) -> Result<Extracted> {
     let overlay = repository.overlay();
     if overlay.is_empty() {
-        return extract_present(repository, writer, entries);
+        return extract_present(repository, writer, entries, formers);
     }
     let (mut given, mut places, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for (place, entry) in entries.iter().enumerate() {
@@ -55,7 +72,7 @@ pub fn extract(repository: &Repository, writer: &Writer, entries: &[Entry]) -> R
             Err(error) => gone.push(Failed { path, error }),
         }
     }
-    let mut done = extract_present(repository, writer, &given)?;
+    let mut done = extract_present(repository, writer, &given, formers)?;
     for (number, record) in &mut done.written {
         *number = places[*number];
         record.file = entries[*number].file;
@@ -69,6 +86,7 @@ fn extract_present(
     repository: &Repository,
     writer: &Writer,
     entries: &[Entry],
+    formers: &FormerFiles<'_>,
 ) -> Result<Extracted> {
     let threads = repository.threads().min(entries.len().max(1) * 64);
     let bytes = entries.iter().map(|entry| entry.file.size).sum();
@@ -81,8 +99,8 @@ fn extract_present(
     let (big, small): (Vec<_>, Vec<_>) = (0..entries.len()).partition(is_big);
     let big = big.into_iter().map(big::BigFile::new).collect();
     let next = AtomicUsize::new(0);
-    let shared =
-        Shared { repository, writer, threads, entries, big, small, next, done: Mutex::default() };
+    let done = Mutex::default();
+    let shared = Shared { repository, writer, threads, entries, formers, big, small, next, done };
     let results = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
@@ -114,6 +132,7 @@ struct Shared<'a> {
     writer: &'a Writer,
     threads: usize,
     entries: &'a [Entry],
+    formers: &'a FormerFiles<'a>,
     big: Vec<big::BigFile<'a>>,
     small: Vec<usize>,
     next: AtomicUsize,
@@ -124,6 +143,8 @@ struct Worker<'s, 'a> {
     shared: &'s Shared<'a>,
     hand: Hand<'a>,
     content: Content<'a>,
+    /// What was read from a file that is replaced.
+    buffer: Vec<u8>,
     gather: Gather,
     done: Vec<(usize, Result<Stat>)>,
 }
@@ -132,7 +153,8 @@ impl<'s, 'a> Worker<'s, 'a> {
     fn new(shared: &'s Shared<'a>) -> Result<Self> {
         let hand = shared.writer.hand();
         let content = Content::new(shared.repository)?;
-        Ok(Self { shared, hand, content, gather: Gather::default(), done: Vec::new() })
+        let (buffer, gather, done) = Default::default();
+        Ok(Self { shared, hand, content, buffer, gather, done })
     }
 
     /// Works until nothing is left. Each thread begins with big files of its own, because two that
@@ -176,14 +198,24 @@ impl<'s, 'a> Worker<'s, 'a> {
         }
         let executable = file.mode == Mode::Executable;
         let list = ChunkList::of(self.shared.repository, file)?;
+        let former = self.shared.formers.open(self.shared.repository, entry);
         let new = self.hand.create(path, executable, file.size)?;
         self.gather.begin(0);
         for number in 0..list.part_count() {
             for chunk in list.part(self.shared.repository, number)? {
-                self.gather.put(&new, self.content.chunk(&chunk)?)?;
+                self.copy(&new, &chunk, former.as_ref())?;
             }
         }
         self.gather.flush(&new)?;
         Ok(new.finish()?)
+    }
+
+    /// Writes the next chunk of a file.
+    fn copy(&mut self, new: &NewFile<'_>, chunk: &ChunkRef, former: Option<&Former>) -> Result<()> {
+        let bytes = match former.and_then(|former| former.chunk(chunk, &mut self.buffer)) {
+            Some(bytes) => bytes,
+            None => self.content.chunk(chunk)?,
+        };
+        Ok(self.gather.put(new, bytes)?)
     }
 }

@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use self::moves::Moves;
 use super::content::Content;
+use super::extract::extract_over;
+use super::extract::former::FormerFiles;
 use super::ingest::{Failed, join};
 use super::survey::hash_file;
-use super::{Absent, Error, Repository, Result, extract};
+use super::{Absent, Error, Repository, Result};
 use crate::format::manifest::Change;
 use crate::model::{Entry, FileRef, RepoPath};
 use crate::worktree::write::{Hand, Writer};
@@ -122,6 +124,7 @@ fn update_present(
     updated.written = moved.len() as u64;
     updated.removed = updated.written;
     let (entries, places) = wanted(changes, &standings, &moved, &mut updated);
+    let formers = FormerFiles::new(&root, formers(changes, &standings, &places));
     // What is removed first may be in the way of new files, which are then slow on some file systems:
     // ext4 looks long for a place among files that were removed a moment ago.
     let last = !aliases && !losses.obstruct() && has_room(repository, &entries);
@@ -136,7 +139,7 @@ fn update_present(
             hand.remove_empty_directory(&entry.path)?;
         }
     }
-    let extracted = extract(repository, &writer, &entries)?;
+    let extracted = extract_over(repository, &writer, &entries, &formers)?;
     if last {
         remove(&mut hand, changes, &mut updated)?;
     }
@@ -412,6 +415,17 @@ fn wanted(
         }
     }
     (entries, places)
+}
+
+/// The files that lie as they were recorded where others will be written.
+fn formers<'a>(
+    changes: &'a [Change],
+    standings: &[Standing],
+    places: &[usize],
+) -> impl Iterator<Item = (&'a RepoPath, FileRef)> {
+    let lies = |&&place: &&usize| matches!(standings[place], Standing::Recorded(_));
+    let file = |&place: &usize| Some((&changes[place].path, changes[place].old?));
+    places.iter().filter(lies).filter_map(file)
 }
 
 #[cfg(test)]

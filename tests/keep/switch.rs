@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use rustix::io::{ReadWriteFlags, preadv2};
+
 use crate::place::{Place, noise};
 
 fn inode(place: &Place, path: &str) -> u64 {
@@ -98,5 +100,60 @@ fn what_stands_in_its_own_way_is_written_anew() {
             assert!(fs::read(place.work().join(one)).is_err());
         }
         place.ok(&["switch", "main"]);
+    }
+}
+
+/// Whether the file system says what of a file lies in memory.
+fn tells_what_is_in_memory(path: &std::path::Path) -> bool {
+    let mut bytes = [0; 16];
+    let file = fs::File::open(path).unwrap();
+    let mut places = [std::io::IoSliceMut::new(&mut bytes)];
+    preadv2(file, &mut places, 0, ReadWriteFlags::NOWAIT) == Ok(16)
+}
+
+/// Changes a byte of `part` where it lies in a file, if it does.
+fn damage(path: &std::path::Path, part: &[u8]) -> bool {
+    let mut bytes = fs::read(path).unwrap();
+    let Some(at) = memchr::memmem::find(&bytes, part) else { return false };
+    bytes[at] ^= 1;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(path, bytes).unwrap();
+    true
+}
+
+/// What two versions of a file share need not be read from the store, even if it is damaged there.
+#[test]
+fn what_the_file_that_is_replaced_has_too_is_taken_from_it() {
+    let place = Place::new();
+    let versions = |name: &str, bytes: usize| {
+        let old = noise(name.len() as u64, bytes);
+        (old.clone(), [b"in front ", old.as_slice()].concat())
+    };
+    let (big, small) = (versions("big", 12 << 20), versions("small", 900 << 10));
+    place.write("big", &big.0);
+    place.write("small", &small.0);
+    place.commit("old");
+    let packs = place.packs();
+    place.ok(&["switch", "-b", "new"]);
+    place.write("big", &big.1);
+    place.write("small", &small.1);
+    place.commit("new");
+    // Chunks of noise are stored as they are: one out of each file, far from its beginning.
+    for part in [&big.0[9 << 20..][..64], &small.0[700 << 10..][..64]] {
+        let damaged = packs.iter().filter(|pack| damage(pack, part)).count();
+        assert_eq!(damaged, 1);
+    }
+    for name in ["big", "small"] {
+        let read = place.run(&["cat", &format!("main:{name}")]);
+        assert_eq!(read.status.code(), Some(13), "the damage of {name} is met");
+    }
+    if !tells_what_is_in_memory(&place.work().join("big")) {
+        eprintln!("skipped: this file system does not say what of a file lies in memory");
+        return;
+    }
+    for (branch, big, small) in [("main", &big.0, &small.0), ("new", &big.1, &small.1)] {
+        place.ok(&["switch", branch]);
+        assert!(read(&place, "big") == *big && read(&place, "small") == *small, "{branch}");
+        assert_clean(&place);
     }
 }

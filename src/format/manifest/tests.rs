@@ -331,8 +331,17 @@ fn encode_by_hand(node: &Node) -> Vec<u8> {
 #[test]
 fn a_node_is_taken_over_only_where_one_would_begin() {
     let files: Files = [
-        "a.b/c0/x-", "a.b/x15", "a.b/x6", "a/a.b/x7", "aa/a.b/x.y", "aa/aa/x.y", "aa/c0/xx",
-        "aa/x52", "b/a-/x-", "b/a-/x.y", "x",
+        "a.b/c0/x-",
+        "a.b/x15",
+        "a.b/x6",
+        "a/a.b/x7",
+        "aa/a.b/x.y",
+        "aa/aa/x.y",
+        "aa/c0/xx",
+        "aa/x52",
+        "b/a-/x-",
+        "b/a-/x.y",
+        "x",
     ]
     .map(|name| (path(name), file(0)))
     .into();

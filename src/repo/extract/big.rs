@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Worker;
+use super::former::Former;
 use crate::format::recipe::ChunkRef;
 use crate::model::Mode;
 use crate::repo::Result;
@@ -29,6 +30,7 @@ struct Cursor<'a> {
 
 struct Open<'a> {
     file: Arc<NewFile<'a>>,
+    former: Option<Arc<Former>>,
     list: ChunkList,
     part: usize,
     chunks: std::vec::IntoIter<ChunkRef>,
@@ -40,6 +42,7 @@ struct Open<'a> {
 /// Chunks that lie side by side in the file.
 struct Piece<'a> {
     file: Arc<NewFile<'a>>,
+    former: Option<Arc<Former>>,
     offset: u64,
     chunks: Vec<ChunkRef>,
 }
@@ -97,22 +100,24 @@ fn next_piece<'a>(worker: &mut Worker<'_, 'a>, file: &BigFile<'a>) -> Result<Opt
     let offset = open.offset;
     open.offset += chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>();
     open.pieces += 1;
-    Ok(Some(Piece { file: Arc::clone(&open.file), offset, chunks }))
+    let (file, former) = (Arc::clone(&open.file), open.former.clone());
+    Ok(Some(Piece { file, former, offset, chunks }))
 }
 
 fn open<'a>(worker: &mut Worker<'_, 'a>, file: &BigFile<'a>) -> Result<Open<'a>> {
     let entry = &worker.shared.entries[file.index];
     let list = ChunkList::of(worker.shared.repository, &entry.file)?;
+    let former = worker.shared.formers.open(worker.shared.repository, entry).map(Arc::new);
     let executable = entry.file.mode == Mode::Executable;
     let new = worker.hand.create(&entry.path, executable, entry.file.size)?;
     let chunks = Vec::new().into_iter();
-    Ok(Open { file: Arc::new(new), list, part: 0, chunks, offset: 0, pieces: 0 })
+    Ok(Open { file: Arc::new(new), former, list, part: 0, chunks, offset: 0, pieces: 0 })
 }
 
 fn write_piece(worker: &mut Worker<'_, '_>, piece: Piece<'_>) -> Result<()> {
     worker.gather.begin(piece.offset);
     for chunk in &piece.chunks {
-        worker.gather.put(&piece.file, worker.content.chunk(chunk)?)?;
+        worker.copy(&piece.file, chunk, piece.former.as_deref())?;
     }
     Ok(worker.gather.flush(&piece.file)?)
 }
