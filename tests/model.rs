@@ -534,6 +534,8 @@ fn what_went_wrong_once_goes_right() {
             save(a, 2),
             merge(2, None),
         ],
+        // A file in conflict was cut short: that is a change, and no file that is half written.
+        vec![save(below, 2), save(below, 4), Op::Write(below, 3, 3), pick(0, None)],
     ];
     for sequence in sequences {
         println!("{sequence:?}");

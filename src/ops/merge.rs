@@ -315,13 +315,14 @@ fn carry_out(
     Ok(done)
 }
 
-/// A file in conflict must be saved, because the conflict's end may overwrite it.
+/// A file in conflict must be saved, because the conflict's end may overwrite it: it must be one that
+/// could go. As one that stays it might also be half written.
 fn check_conflicts(repository: &Repository, conflicts: &[Conflict]) -> Result<()> {
-    let same = |conflict: &Conflict| {
+    let going = |conflict: &Conflict| {
         let (path, file) = (conflict.path.clone(), conflict.ours?);
-        Some(Change { path, old: Some(file), new: Some(file) })
+        Some(Change { path, old: Some(file), new: None })
     };
-    let changes = conflicts.iter().filter_map(same).collect();
+    let changes = conflicts.iter().filter_map(going).collect();
     Journey::by(repository, changes)?.check(repository)
 }
 
