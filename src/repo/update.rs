@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use self::moves::Moves;
+use self::writing::Writing;
 use super::content::Content;
 use super::extract::extract_over;
 use super::extract::former::FormerFiles;
@@ -13,13 +14,11 @@ use super::survey::hash_file;
 use super::{Absent, Error, Repository, Result};
 use crate::format::manifest::Change;
 use crate::model::{Entry, FileRef, RepoPath};
-use crate::worktree::write::{Hand, Writer};
+use crate::worktree::write::{Hand, NewFile, Writer};
 use crate::worktree::{self, Index, Record, Root, Stat, file_time};
 
 mod moves;
-
-/// A file written in place may be found half done after a crash; longer ones never are.
-const IN_PLACE_BYTES: u64 = 1 << 20;
+mod writing;
 
 /// What an update has done.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ enum Standing {
 ///
 /// A file that is there and is neither the old content nor the new stops everything before the
 /// first write, unless `force` is set; files in a directory whose place is needed do so even then. A
-/// file that is missing is no obstacle. Of a file that was replaced, the redacted copy is written; where
+/// file that is missing is no obstacle, nor is one that an update has half written which was killed. Of a file that was replaced, the redacted copy is written; where
 /// content is gone, what was there before goes, nothing is written, and the index knows the file as
 /// one that is not there.
 ///
@@ -117,6 +116,7 @@ fn update_present(
     let losses = Losses::of(&root, changes, &standings);
     losses.refuse(force)?;
     let mut updated = Updated::default();
+    let writing = Writing::begin(&repository.place.dot)?;
     let mut hand = writer.hand();
     let aliases = has_aliases(changes);
     let moves = if aliases { Moves::default() } else { Moves::of(changes, &standings) };
@@ -150,6 +150,7 @@ fn update_present(
     if let Some(Failed { path, error }) = extracted.failed.into_iter().next() {
         return Err(Error::Content { path, source: Box::new(error) });
     }
+    writing.end()?;
     updated.records.sort_by(|a, b| a.0.cmp(&b.0));
     updated.as_of = file_time(&repository.place.dot)?;
     Ok(updated)
@@ -180,7 +181,8 @@ fn check_names(writer: &Writer, changes: &[Change]) -> Result<()> {
     }
 }
 
-/// Looks at every path that will change, on all threads.
+/// Looks at every path that will change, on all threads; only after an update that was killed may a
+/// file be half written.
 fn stand(
     repository: &Repository,
     root: &Root,
@@ -188,10 +190,11 @@ fn stand(
     changes: &[Change],
 ) -> Result<Vec<Standing>> {
     const BATCH: usize = 64;
+    let was_killed = Writing::was_killed(&repository.place.dot);
     let next = AtomicUsize::new(0);
     let all = Mutex::new(vec![Standing::Free; changes.len()]);
     let work = || -> Result<()> {
-        let mut content = Content::new(repository)?;
+        let mut content = was_killed.then(|| Content::new(repository)).transpose()?;
         let mut buffer = Vec::new();
         loop {
             let start = next.fetch_add(BATCH, Relaxed);
@@ -201,7 +204,7 @@ fn stand(
             }
             let mut found = Vec::with_capacity(end - start);
             for change in &changes[start..end] {
-                found.push(stand_one(root, index, change, &mut content, &mut buffer)?);
+                found.push(stand_one(root, index, change, content.as_mut(), &mut buffer)?);
             }
             all.lock().unwrap_or_else(PoisonError::into_inner)[start..end].copy_from_slice(&found);
         }
@@ -218,7 +221,7 @@ fn stand_one(
     root: &Root,
     index: &Index,
     change: &Change,
-    content: &mut Content<'_>,
+    content: Option<&mut Content<'_>>,
     buffer: &mut Vec<u8>,
 ) -> Result<Standing> {
     let stat = match root.stat(&change.path) {
@@ -251,7 +254,7 @@ fn stand_one(
     if change.old == Some(now) {
         return Ok(Standing::Recorded(stat));
     }
-    let begun = is_beginning(root, change, stat, content, buffer)?;
+    let begun = content.is_some_and(|content| is_beginning(root, change, stat, content, buffer));
     Ok(if begun { Standing::Free } else { Standing::Unsaved })
 }
 
@@ -262,15 +265,13 @@ fn is_beginning(
     stat: Stat,
     content: &mut Content<'_>,
     buffer: &mut Vec<u8>,
-) -> Result<bool> {
-    let Some(new) = change.new else { return Ok(false) };
-    if new.size > IN_PLACE_BYTES || stat.size >= new.size || stat.mode != new.mode {
-        return Ok(false);
+) -> bool {
+    let Some(new) = change.new else { return false };
+    if new.size > NewFile::IN_PLACE_BYTES || stat.size >= new.size || stat.mode != new.mode {
+        return false;
     }
-    if root.read_whole(&change.path, buffer).is_err() {
-        return Ok(false);
-    }
-    Ok(content.whole(&new).is_ok_and(|whole| whole.starts_with(buffer)))
+    root.read_whole(&change.path, buffer).is_ok()
+        && content.whole(&new).is_ok_and(|whole| whole.starts_with(buffer))
 }
 
 /// What a change of the files would lose.

@@ -76,6 +76,33 @@ fn a_file_that_was_changed_is_not_taken_for_what_it_was() {
     assert!(!place.work().join("b").exists());
 }
 
+/// A file that was cut short is a change, though its bytes are in the version; what an update has
+/// half written that was killed is none, and there is a mark of it.
+#[test]
+fn only_after_an_update_that_was_killed_a_beginning_is_no_change() {
+    let place = Place::new();
+    let mark = place.work().join(".stem/writing");
+    place.write("a", b"one\n");
+    place.write("b", b"the same\n");
+    place.commit("one");
+    place.ok(&["switch", "-b", "other"]);
+    place.write("a", b"the other\n");
+    place.commit("other");
+    assert!(!mark.exists(), "what has come to its end leaves no mark");
+    for beginning in [&b""[..], b"on"] {
+        place.write("a", beginning);
+        for refused in [&["switch", "main"][..], &["switch", "-n", "main"], &["restore", "a"]] {
+            assert_eq!(place.run(refused).status.code(), Some(15), "{refused:?}");
+            assert_eq!(read(&place, "a"), beginning);
+        }
+    }
+    place.write(".stem/writing", b"");
+    place.ok(&["switch", "main"]);
+    assert_eq!(read(&place, "a"), b"one\n");
+    assert!(!mark.exists());
+    assert_clean(&place);
+}
+
 /// A name for a directory, a directory for a name, and names that some file systems take for one.
 #[test]
 fn what_stands_in_its_own_way_is_written_anew() {

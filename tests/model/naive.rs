@@ -59,7 +59,6 @@ pub(crate) fn travel(files: &Tree, changes: &Changes, force: bool) -> Option<Tre
             && !force
             && Some(now) != old.as_ref()
             && Some(now) != new.as_ref()
-            && !new.as_ref().is_some_and(|new| is_beginning(now, new))
         {
             return None;
         }
@@ -83,11 +82,6 @@ pub(crate) fn travel(files: &Tree, changes: &Changes, force: bool) -> Option<Tre
     }
     apply(&mut after, changes);
     Some(after)
-}
-
-/// What an update leaves that was stopped while it wrote.
-fn is_beginning(now: &File, new: &File) -> bool {
-    now.mode == new.mode && now.bytes.len() < new.bytes.len() && new.bytes.starts_with(&now.bytes)
 }
 
 /// A three-way merge: the changes against `ours`, and the paths in conflict.

@@ -546,7 +546,7 @@ impl Naive<'_> {
 }
 
 fn files_differ(files: &Tree, path: &str, side: &File) -> bool {
-    files.get(path).is_some_and(|file| file != side && !side.bytes.starts_with(&file.bytes))
+    files.get(path).is_some_and(|file| file != side)
 }
 
 /// A file with some content.
