@@ -494,6 +494,13 @@ fn what_went_wrong_once_goes_right() {
         let (scope, staged, worktree) = (3, false, true);
         Op::Restore { scope, source, staged, worktree, force }
     };
+    let by_force_and_staged = |scope, source| Op::Restore {
+        scope,
+        source: Some(source),
+        staged: true,
+        worktree: true,
+        force: true,
+    };
     let (a, d, below, beside) = (0, 2, 3, 7);
     let save = |path, content| Op::Save(path, content, 3);
     let sequences = [
@@ -533,6 +540,19 @@ fn what_went_wrong_once_goes_right() {
             back(),
             save(a, 2),
             merge(2, None),
+        ],
+        // What is staged in the place of a directory is seen before the files change: by force,
+        vec![save(below, 1), save(d, 0), by_force_and_staged(4, 0)],
+        // and where its file is gone.
+        vec![
+            save(1, 0),
+            new(1, None, false),
+            save(below, 1),
+            back(),
+            Op::Write(d, 0, 3),
+            ALL,
+            Op::Delete(d),
+            Op::SwitchTo { branch: 1, force: false },
         ],
         // A file in conflict was cut short: that is a change, and no file that is half written.
         vec![save(below, 2), save(below, 4), Op::Write(below, 3, 3), pick(0, None)],

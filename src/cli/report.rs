@@ -411,7 +411,9 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Sign(_) => told(Exit::NOT_ALLOWED, "signature", ""),
         E::Store(error) => tell_store(error),
         E::Catalogue(error) => tell_catalogue(error),
-        E::Format(format::Error::Clash { .. }) => told(Exit::USAGE, "name_clash", ""),
+        E::Format(format::Error::Clash { .. }) => {
+            told(Exit::USAGE, "name_clash", "remove or restore the other path too")
+        }
         E::Format(_) => damaged(),
         E::Worktree(error) => tell_worktree(error),
         E::Write(WriteError::InTheWay { .. }) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::add::{is_in, scope};
-use super::travel::{Journey, differences};
+use super::travel::{Journey, differences, edits_of, must_fit};
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
 use crate::model::{Entry, FileRef, ManifestId, RepoPath};
@@ -61,6 +61,7 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
     if !options.staged {
         to_stage.clear();
     }
+    must_fit(repository, &staged, &to_stage)?;
     done.staged = to_stage.iter().map(|change| change.path.clone()).collect();
     let mut files = Vec::new();
     if options.worktree || !options.staged {
@@ -79,9 +80,7 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
     done.restored.retain(|path| !done.absent.iter().any(|absent| absent.path == *path));
     repository.transact("restore", repository.dataset().as_str(), None, |session| {
         let mut state = repository.state();
-        let edits: Vec<_> =
-            to_stage.iter().map(|change| (change.path.clone(), change.new)).collect();
-        state.staged = session.edit_manifest(&state.staged, &edits)?;
+        state.staged = session.edit_manifest(&state.staged, &edits_of(&to_stage))?;
         Ok((Transaction { state: Some(state), ..Transaction::default() }, ()))
     })?;
     agree(repository, &to_stage, &mut updated)?;

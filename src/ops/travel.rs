@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Result;
+use crate::format;
 use crate::format::manifest::{self, Change};
 use crate::model::{Entry, FileRef, ManifestId, RepoPath};
 use crate::repo::{self, Absent, Looking, Repository, Session, Updated, survey, update};
@@ -37,6 +38,7 @@ impl Journey {
             return Ok(Self { goal: Some(*target), changes, index });
         }
         keep_staged(repository, &staged, &mut changes)?;
+        must_fit(repository, &staged, &changes).map_err(|error| in_the_way(error, &changes))?;
         Ok(Self { goal: None, changes, index })
     }
 
@@ -81,9 +83,8 @@ impl Journey {
         match self.goal {
             Some(goal) => Ok(goal),
             None => {
-                let edits: Vec<_> =
-                    self.changes.iter().map(|change| (change.path.clone(), change.new)).collect();
-                session.edit_manifest(&session.repository().state().staged, &edits)
+                let staged = session.repository().state().staged;
+                session.edit_manifest(&staged, &edits_of(&self.changes))
             }
         }
     }
@@ -147,6 +148,33 @@ fn forced(
         }
     }
     Ok(changes.into_values().collect())
+}
+
+/// What a listing is changed to by `changes`.
+pub(super) fn edits_of(changes: &[Change]) -> Vec<(RepoPath, Option<FileRef>)> {
+    changes.iter().map(|change| (change.path.clone(), change.new)).collect()
+}
+
+/// Fails if a listing with `changes` would have a file in the place of a directory. Asked before the
+/// files change, because the listing is made after them.
+///
+/// # Errors
+///
+/// [`format::Error::Clash`]; what keeps the listing from being read.
+pub(super) fn must_fit(
+    repository: &Repository,
+    listing: &ManifestId,
+    changes: &[Change],
+) -> Result<(), repo::Error> {
+    manifest::check_edits(&repository.nodes(), listing, &edits_of(changes))
+}
+
+/// What is staged stands in the way of what comes: that is work which is not saved.
+fn in_the_way(error: repo::Error, changes: &[Change]) -> repo::Error {
+    let repo::Error::Format(format::Error::Clash { file, below }) = error else { return error };
+    let comes = |path: &RepoPath| changes.iter().any(|change| change.path == *path);
+    let paths = [file, below].into_iter().filter(|path| !comes(path)).collect();
+    repo::Error::Unsaved { paths }
 }
 
 /// Makes `old` what is staged. A path with something staged that is neither end is in the way.

@@ -41,10 +41,15 @@ impl Sequence {
 }
 
 /// Sorted edits: what is to lie where, or nothing.
-pub(super) type Edits<'a> = &'a [(RepoPath, Option<FileRef>)];
+pub type Edits<'a> = &'a [(RepoPath, Option<FileRef>)];
 
-/// Refuses edits that are not sorted, or after which a path would be a file and a directory.
-pub(super) fn check_edits<S: NodeSource>(
+/// Refuses edits that are not sorted, or after which a path would be a file and a directory, without
+/// making them.
+///
+/// # Errors
+///
+/// [`Error::Unsorted`], [`Error::Clash`]; what keeps nodes from being read.
+pub fn check_edits<S: NodeSource>(
     nodes: &S,
     root: &ManifestId,
     edits: Edits<'_>,

@@ -21,6 +21,7 @@ use crate::model::ManifestId;
 use super::Error;
 
 pub use build::{Builder, build, empty};
+pub use clash::{Edits, check_edits};
 pub use diff::{Change, Diff, diff};
 pub use edit::edit;
 pub use find::{Finder, get};
