@@ -11,6 +11,8 @@
 mod disk;
 #[path = "model/naive.rs"]
 mod naive;
+#[path = "model/once.rs"]
+mod once;
 #[path = "model/op.rs"]
 mod op;
 #[path = "model/world.rs"]
@@ -485,79 +487,7 @@ fn run(steps: &[(Op, bool)]) {
 /// Sequences that once went wrong.
 #[test]
 fn what_went_wrong_once_goes_right() {
-    const ALL: Op = Op::Add { scope: 0, update: false };
-    let merge = |version, favour| Op::Bring { doing: 0, version, favour, no_fast_forward: false };
-    let pick = |version, favour| Op::Bring { doing: 2, version, favour, no_fast_forward: false };
-    let new = |branch, version, force| Op::SwitchNew { branch, version, force };
-    let back = || Op::SwitchTo { branch: 0, force: false };
-    let restore = |source, force| {
-        let (scope, staged, worktree) = (3, false, true);
-        Op::Restore { scope, source, staged, worktree, force }
-    };
-    let by_force_and_staged = |scope, source| Op::Restore {
-        scope,
-        source: Some(source),
-        staged: true,
-        worktree: true,
-        force: true,
-    };
-    let (a, d, below, beside) = (0, 2, 3, 7);
-    let save = |path, content| Op::Save(path, content, 3);
-    let sequences = [
-        // A file in the place of a directory whose files go, and the reverse.
-        vec![save(d, 0), save(below, 1), Op::Detach { version: 0, force: false }, back()],
-        // A file that no version has where a directory must be: only force overwrites it.
-        vec![
-            save(d, 0),
-            save(below, 1),
-            restore(Some(0), false),
-            restore(None, false),
-            restore(None, true),
-        ],
-        // A directory gets another name, and a file that is gone from it stays missed.
-        vec![save(below, 0), save(4, 1), Op::Delete(below), Op::Rename(d, 5)],
-        // A branch that is there already is found before the files change.
-        vec![save(a, 0), save(a, 1), new(1, Some(0), false), back(), new(1, None, true)],
-        vec![save(a, 0), new(1, None, false), Op::Write(1, 0, 3), ALL, new(1, None, true)],
-        // The other side wins over a file in the place of its directory.
-        vec![save(below, 0), save(d, 1), pick(0, Some(true))],
-        // Taking back a merge with conflicts removes the other side's files.
-        vec![
-            save(a, 0),
-            new(1, None, false),
-            save(a, 1),
-            back(),
-            save(a, 2),
-            merge(1, None),
-            Op::Undo { force: false },
-        ],
-        // The merge brings a file with the name that the other side of a conflict would get.
-        vec![
-            save(a, 0),
-            new(1, None, false),
-            save(a, 1),
-            save(beside, 4),
-            back(),
-            save(a, 2),
-            merge(2, None),
-        ],
-        // What is staged in the place of a directory is seen before the files change: by force,
-        vec![save(below, 1), save(d, 0), by_force_and_staged(4, 0)],
-        // and where its file is gone.
-        vec![
-            save(1, 0),
-            new(1, None, false),
-            save(below, 1),
-            back(),
-            Op::Write(d, 0, 3),
-            ALL,
-            Op::Delete(d),
-            Op::SwitchTo { branch: 1, force: false },
-        ],
-        // A file in conflict was cut short: that is a change, and no file that is half written.
-        vec![save(below, 2), save(below, 4), Op::Write(below, 3, 3), pick(0, None)],
-    ];
-    for sequence in sequences {
+    for sequence in once::with_files().into_iter().chain(once::with_merges()) {
         println!("{sequence:?}");
         run(&sequence.into_iter().map(|op| (op, false)).collect::<Vec<_>>());
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use crate::place::{Place, noise};
+use crate::place::{Place, noise, overwrite};
 
 fn inode(place: &Place, path: &str) -> u64 {
     fs::symlink_metadata(place.work().join(path)).unwrap().ino()
@@ -144,7 +144,7 @@ fn damage(path: &std::path::Path, part: &[u8]) -> bool {
     let Some(at) = memchr::memmem::find(&bytes, part) else { return false };
     bytes[at] ^= 1;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::write(path, bytes).unwrap();
+    overwrite(path, &bytes);
     true
 }
 
