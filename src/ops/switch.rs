@@ -76,6 +76,9 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
     };
     let subject = subject(repository, &head);
     let created_branch: Vec<_> = created(repository, options, version).into_iter().collect();
+    if !created_branch.is_empty() {
+        repository.catalogue.refuse_frozen(repository.dataset())?;
+    }
     let asked = Transaction { changes: created_branch.clone(), ..Transaction::default() };
     repository.ask("switch", &subject, &asked, options.dry_run)?;
     if options.dry_run {

@@ -103,6 +103,27 @@ fn only_after_an_update_that_was_killed_a_beginning_is_no_change() {
     assert_clean(&place);
 }
 
+/// Branches of a retired dataset stand still: that is known before the files change.
+#[test]
+fn a_branch_that_may_not_be_made_changes_no_file() {
+    let place = Place::new();
+    place.write("a", b"one\n");
+    place.commit("one");
+    place.ok(&["tag", "one"]);
+    place.write("a", b"two\n");
+    place.commit("two");
+    for state in ["deprecated", "retired"] {
+        place.ok(&["state", "set", "work", state, "--reason", "over"]);
+    }
+    for refused in [&["switch", "-b", "new", "one"][..], &["switch", "-n", "-b", "new", "one"]] {
+        assert_eq!(place.run(refused).status.code(), Some(14), "{refused:?}");
+        assert_eq!(read(&place, "a"), b"two\n");
+        assert_clean(&place);
+    }
+    place.ok(&["switch", "one"]);
+    assert_eq!(read(&place, "a"), b"one\n", "looking is allowed");
+}
+
 /// A name for a directory, a directory for a name, and names that some file systems take for one.
 #[test]
 fn what_stands_in_its_own_way_is_written_anew() {
