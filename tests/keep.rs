@@ -5,6 +5,8 @@
 
 #[path = "keep/add.rs"]
 mod add;
+#[path = "keep/catalogue.rs"]
+mod catalogue;
 #[path = "keep/doctor.rs"]
 mod doctor;
 #[path = "keep/fsck.rs"]
