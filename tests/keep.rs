@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(clippy::print_stderr, reason = "a long test says how much it has tried")]
 
+#[path = "keep/add.rs"]
+mod add;
+#[path = "keep/catalogue.rs"]
+mod catalogue;
 #[path = "keep/doctor.rs"]
 mod doctor;
 #[path = "keep/fsck.rs"]

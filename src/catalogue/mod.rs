@@ -39,7 +39,9 @@ pub use change::{
 pub use contents::{ContentIndex, Held, Holder};
 pub use error::{Error, Result};
 pub use history::History;
-pub use journal::{JournalEntry, JournalFilter, JournalHead, JournalReport, read_copy};
+pub use journal::{
+    JournalEntry, JournalFilter, JournalHead, JournalReport, copied_after, read_copy, replace_copy,
+};
 pub use lineage::{KnownVersion, Link, Linked, Seeds, Toward, Walked};
 pub use open::Catalogue;
 pub use platform::unsafe_file_system;

@@ -239,6 +239,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
         E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::NoWorktree(_) => {
+            told(Exit::NOT_FOUND, "no_worktree", "`stem doctor` names those that are gone")
+        }
         E::NoNode(_) => told(
             Exit::NOT_FOUND,
             "no_node",

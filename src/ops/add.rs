@@ -8,7 +8,7 @@ use super::{Error, Result};
 use crate::format::manifest;
 use crate::model::RepoPath;
 use crate::repo::{Failed, Looking, Repository, Transaction, look};
-use crate::worktree::{self, Odd, Root};
+use crate::worktree::{self, FileList, Found, Odd, Root};
 
 /// What to stage.
 #[derive(Debug, Clone, Default)]
@@ -27,9 +27,9 @@ pub struct AddOptions {
 #[derive(Debug, Default, Serialize)]
 pub struct Add {
     /// Paths that were not tracked.
-    pub added: Vec<RepoPath>,
+    pub added: FileList<RepoPath>,
     /// Paths with other content or mode.
-    pub modified: Vec<RepoPath>,
+    pub modified: FileList<RepoPath>,
     /// Paths that are gone.
     pub deleted: Vec<RepoPath>,
     /// What could not be staged.
@@ -183,7 +183,7 @@ pub(super) fn os(bytes: &[u8]) -> &std::ffi::OsStr {
 
 fn preview(repository: &Repository, looking: &Looking) -> Result<Add> {
     let seen = look(repository, looking)?.scan;
-    let paths = |found: Vec<crate::worktree::Found>| found.into_iter().map(|found| found.path);
+    let paths = |found: FileList<Found>| found.into_iter().map(|found| found.path);
     Ok(Add {
         added: paths(seen.untracked).collect(),
         modified: paths(seen.suspects).collect(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Result;
 use super::add::in_one_line;
+use super::gc::lost_worktrees;
 use crate::catalogue::{self, Catalogue, PackState, read_copy};
 use crate::repo::{self, Environment, Place, Repository};
 use crate::repo::{author_and_origin, careless_git, folds_case, free_space};
@@ -224,16 +225,15 @@ fn upkeep(repository: &Repository, found: &mut Findings) -> Result<()> {
             "if no command runs, `stem gc --yes` removes them",
         ),
     }
-    let worktrees = catalogue.worktrees()?;
-    let gone = |path: &str| !Path::new(path).join(".stem").is_dir();
-    let lost: Vec<&str> =
-        worktrees.iter().map(|row| row.state.path.as_str()).filter(|path| gone(path)).collect();
+    let worktrees = catalogue.worktrees()?.len();
+    let lost = lost_worktrees(repository)?;
+    let lost: Vec<_> = lost.iter().map(|path| path.display().to_string()).collect();
     match lost.is_empty() {
-        true => found.ok("worktrees", format!("{} of this store, all there", worktrees.len())),
+        true => found.ok("worktrees", format!("{worktrees} of this store, all there")),
         false => found.warning(
             "worktrees",
             format!("not there any more: {}", lost.join(", ")),
-            "what they had staged is kept in the store",
+            "what they had staged is kept; `stem gc --forget DIR` lets it go",
         ),
     }
     Ok(())

@@ -22,6 +22,9 @@ pub enum Error {
     /// Paths that name nothing.
     #[error("no file here matches {}", list(.0))]
     NoMatch(Vec<Vec<u8>>),
+    /// A directory that is no worktree of the store.
+    #[error("the store knows no worktree at {}", .0.display())]
+    NoWorktree(std::path::PathBuf),
     /// Paths that `.stemignore` leaves out.
     #[error("{} is ignored by a .stemignore file", list_paths(.0))]
     Ignored(Vec<RepoPath>),

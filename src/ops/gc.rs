@@ -5,10 +5,14 @@
 //! collector may stop anywhere: the next one goes on where the catalogue says it was.
 
 mod packs;
+mod worktrees;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use self::packs::{Measured, Verdict, measure};
+pub use self::worktrees::{forget_worktree, lost_worktrees};
 use super::{Error, Result};
 use crate::catalogue::{self, Change, Changeset, PackState};
 use crate::format::frame::Key;
@@ -53,6 +57,10 @@ pub struct Gc {
     pub forgotten: Vec<VersionId>,
     /// Files that killed commands had left.
     pub leftovers: u64,
+    /// Worktrees that are not there any more, and for which is kept what they had staged.
+    pub lost_worktrees: Vec<PathBuf>,
+    /// Those among them that the store was told to forget.
+    pub forgotten_worktrees: Vec<PathBuf>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -66,7 +74,8 @@ pub struct Gc {
 pub fn gc(repository: &Repository, options: &GcOptions) -> Result<Gc> {
     let marks = Marks::default();
     let collector = Collector { repository, marks: &marks, options };
-    let mut done = Gc { dry_run: options.dry_run, ..Gc::default() };
+    let lost_worktrees = lost_worktrees(repository)?;
+    let mut done = Gc { dry_run: options.dry_run, lost_worktrees, ..Gc::default() };
     if options.dry_run {
         let retained = collector.mark()?;
         let packs = measure(repository, &marks)?;

@@ -70,7 +70,6 @@ pub fn remove(
     if dry_run {
         return Ok(Remove { removed, cached, dry_run });
     }
-    let before = repository.index()?;
     let from = repository.state().staged;
     let updated = if cached { None } else { Some(journey.go(repository, force)?) };
     let operation = Operation::of(repository)?;
@@ -85,7 +84,7 @@ pub fn remove(
     })?;
     match &updated {
         Some(updated) => journey.keep_index(repository, updated),
-        None => repository.forget_stats(&before, &from, &repository.state().staged)?,
+        None => repository.forget_stats(journey.index(), &from, &repository.state().staged)?,
     }
     Ok(Remove { removed, cached, dry_run })
 }

@@ -5,15 +5,19 @@ use serde::Serialize;
 use super::operation::Operation;
 use super::pin::pinned;
 use super::travel::{Journey, absent_in};
+use super::undo::FARTHEST;
 use super::{Error, Result};
 use crate::catalogue::{Change, Head};
 use crate::model::{RefKind, RefName, VersionId};
-use crate::repo::{Absent, Repository, Transaction};
+use crate::repo::{self, Absent, Repository, Transaction};
+
+/// Where the worktree was before.
+pub const PREVIOUS: &str = "-";
 
 /// Where to.
 #[derive(Debug, Clone, Default)]
 pub struct SwitchOptions {
-    /// A branch, or a revision; without both this and `create`, what the nearest `data.stem` names.
+    /// A branch, a revision, or [`PREVIOUS`]; without both this and `create`, what the nearest `data.stem` names.
     pub target: Option<String>,
     /// Make this branch there.
     pub create: Option<RefName>,
@@ -55,7 +59,9 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
     {
         return Err(Error::UnderWay { doing: operation.doing.as_str() });
     }
-    let (head, version) = destination(repository, options)?;
+    let asked_for = options.target.as_deref();
+    let place = asked_for.map(|text| place(repository, text)).transpose()?;
+    let (head, version) = destination(repository, place.as_deref(), options.create.as_ref())?;
     let target = match &version {
         Some(version) => repository.manifest_of(version)?,
         None => repository.head_manifest()?,
@@ -105,6 +111,56 @@ pub fn switch(repository: &Repository, options: &SwitchOptions) -> Result<Switch
     Ok(done)
 }
 
+/// What `text` stands for: with [`PREVIOUS`] the branch that the worktree was on before this one, or
+/// the version where it was on none; everything else as it is.
+///
+/// # Errors
+///
+/// [`repo::Error::BadRevision`] if it has always been here.
+pub fn place(repository: &Repository, text: &str) -> Result<String> {
+    if text != PREVIOUS {
+        return Ok(text.to_owned());
+    }
+    let head = repository.catalogue.journal_head()?.number;
+    let mut before = head + 1;
+    while before > 1 && head - before.min(head) < FARTHEST {
+        let entries = repository.catalogue.journal_before(before, 100)?;
+        let Some(least) = entries.iter().map(|entry| entry.number).min() else { break };
+        for entry in entries {
+            let left = entry.changes()?.into_iter().find_map(|change| match change {
+                Change::WorktreeChanged { id, old: Some(old), new: Some(new) }
+                    if id == repository.worktree && went(&entry.action, &old.head, &new.head) =>
+                {
+                    Some(old.head)
+                }
+                _ => None,
+            });
+            match left {
+                Some(Head::Branch { name, .. }) => return Ok(name.to_string()),
+                Some(Head::Detached { version }) => return Ok(version.to_hex()),
+                None => {}
+            }
+        }
+        before = least;
+    }
+    let problem = "this worktree has been on no other branch or version before";
+    Err(repo::Error::BadRevision { text: text.into(), problem }.into())
+}
+
+/// Whether the worktree went elsewhere: on no branch, a commit changes the version too, and a branch
+/// that gets another name is the same one.
+fn went(action: &str, old: &Head, new: &Head) -> bool {
+    match (old, new) {
+        (Head::Branch { name: old, .. }, Head::Branch { name: new, .. }) => {
+            old != new && action != "branch-rename"
+        }
+        (Head::Detached { version: old }, Head::Detached { version: new }) => {
+            old != new && matches!(action, "switch" | "bisect")
+        }
+        _ => true,
+    }
+}
+
 fn subject(repository: &Repository, head: &Head) -> String {
     match head {
         Head::Branch { name, .. } => format!("{}:{name}", repository.dataset()),
@@ -131,20 +187,21 @@ fn created(
 /// The head and its version; a new branch where there is no version yet has none.
 fn destination(
     repository: &Repository,
-    options: &SwitchOptions,
+    target: Option<&str>,
+    create: Option<&RefName>,
 ) -> Result<(Head, Option<VersionId>)> {
-    if let Some(name) = &options.create {
+    if let Some(name) = create {
         let kind = RefKind::Branch;
         if repository.catalogue.get_ref(repository.dataset(), kind, name)?.is_some() {
             return Err(Error::Exists { kind, name: name.clone() });
         }
-        let version = match &options.target {
+        let version = match target {
             Some(target) => Some(repository.resolve(target)?.version),
             None => repository.head()?,
         };
         return Ok((Head::Branch { name: name.clone(), at: version }, version));
     }
-    let Some(target) = options.target.as_deref() else {
+    let Some(target) = target else {
         return follow_pin(repository);
     };
     if let Ok(name) = target.parse::<RefName>()

@@ -51,6 +51,11 @@ impl Journey {
         Ok(Self { goal: None, changes, index: repository.index()? })
     }
 
+    /// The stat data of the files before they change.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// The paths that change.
     pub fn changes(&self) -> &[Change] {
         &self.changes

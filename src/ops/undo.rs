@@ -12,7 +12,7 @@ use crate::catalogue::{Change, JournalEntry, WorktreeState};
 use crate::repo::{self, Absent, Repository, Transaction};
 
 /// So many entries of the journal are looked through.
-const FARTHEST: u64 = 10_000;
+pub(super) const FARTHEST: u64 = 10_000;
 
 /// The verbs that change the worktree's files to what they stage; taking them back changes the
 /// files back. All others leave the files alone.

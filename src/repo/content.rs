@@ -183,6 +183,23 @@ impl<'a> Content<'a> {
         Ok(buffer)
     }
 
+    /// Reads a file of any length whole, and holds it against its id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::whole`].
+    pub fn check(&mut self, file: &FileRef) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        self.range(file, 0, file.size, &mut |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        match FileId::from_bytes(*hasher.finalize().as_bytes()) == file.file {
+            true => Ok(()),
+            false => Err(damaged(&file.file, "its chunks make another file".into())),
+        }
+    }
+
     /// The whole of a file that fits in memory, checked against its id.
     ///
     /// # Errors

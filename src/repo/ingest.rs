@@ -5,8 +5,8 @@
 //! holds it reads the next block, hashes it into the file's id and finds the cuts, which depend on
 //! what came before; hashing, compressing and packing of the chunks happen outside.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::banned;
 use super::session::Session;
@@ -16,7 +16,7 @@ use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, RecipeBuilder};
 use crate::model::{ChunkId, FileId, FileRef, Mode, RepoPath};
 use crate::store::Packer;
-use crate::worktree::{self, Found, Root, Stat};
+use crate::worktree::{self, FileList, Found, IntoFiles, Root, Stat};
 
 mod big;
 mod splice;
@@ -41,47 +41,44 @@ pub struct Failed {
     pub error: Error,
 }
 
-/// What became of the wanted files.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Those that are stored: their place in the list that was given, in order.
-    pub ingested: Vec<(usize, Ingested)>,
-    /// Those that could not be read, in path order.
-    pub failed: Vec<Failed>,
-}
-
 /// From this size on the threads share a file.
 const BIG_BYTES: u64 = 8 << 20;
 /// Small files are taken by so many bytes or so many files.
 const BATCH_BYTES: u64 = 1 << 20;
 const BATCH_FILES: usize = 64;
-/// A thread hands over what it has done when it is so much, so that a million are in one list only.
-const NOTED: usize = 1024;
-
-/// Stores the content of `wanted` (sorted by path), files below `root`.
+/// Stores the content of `wanted`, files below `root`, and gives each that is stored to `sink`, in path
+/// order and as soon as may be. Those that are not are returned, in path order.
 ///
 /// A file that cannot be read, that changes while it is read, or whose content was erased and must
-/// not come back, is reported; the others are taken.
+/// not come back, is not stored; the others are taken.
 ///
 /// # Errors
 ///
-/// What concerns the store rather than one file.
-pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Found]) -> Result<Outcome> {
+/// What concerns the store rather than one file, and what `sink` returns.
+pub fn ingest(
+    session: &Session<'_>,
+    root: &Root,
+    wanted: FileList<Found>,
+    sink: &mut (dyn FnMut(Found, Ingested) -> Result<()> + Send),
+) -> Result<Vec<Failed>> {
     let repository = session.repository();
     let threads = repository.threads().min(wanted.len().max(1) * 64);
-    let bytes = wanted.iter().map(|file| file.stat.size).sum();
+    let bytes = wanted.values().map(|(stat, _)| stat.size).sum();
     let progress = &*repository.environment.progress;
     progress.begin("adding", Some(wanted.len() as u64), Some(bytes));
-    let queue = Queue::new(wanted);
-    let ingested = Vec::with_capacity(wanted.len());
-    let done = Mutex::new(Outcome { ingested, failed: Vec::new() });
-    let shared = Shared { session, root, wanted, threads, queue, done };
+    let big = Queue::big(&wanted);
+    let queue = Mutex::new(Queue::new(wanted));
+    let done = Mutex::new(Done { next: 0, waiting: BTreeMap::new(), failed: Vec::new(), sink });
+    let shared = Shared { session, root, threads, big, queue, done };
     let result = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
                 scope.spawn({
                     let shared = &shared;
-                    move || Worker::new(shared)?.work(number)
+                    move || {
+                        let worked = Worker::new(shared).and_then(|worker| worker.work(number));
+                        worked.inspect_err(|_| lock(&shared.queue).stop())
+                    }
                 })
             })
             .collect();
@@ -91,10 +88,9 @@ pub fn ingest(session: &Session<'_>, root: &Root, wanted: &[Found]) -> Result<Ou
     for worker in result {
         worker?;
     }
-    let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.ingested.sort_unstable_by_key(|(index, _)| *index);
-    done.failed.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(done)
+    let mut failed = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner).failed;
+    failed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(failed)
 }
 
 /// Stores bytes that are not a file of the worktree.
@@ -152,123 +148,169 @@ fn concerns_one_file(error: &Error) -> bool {
     )
 }
 
-impl Shared<'_> {
+impl Shared<'_, '_> {
     /// Whether a file of this length may be one that must not come back.
     fn may_refuse(&self, size: u64) -> bool {
         self.session.repository().overlay().may_refuse(size)
     }
 }
 
-struct Shared<'a> {
+struct Shared<'a, 's> {
     session: &'a Session<'a>,
     root: &'a Root,
-    wanted: &'a [Found],
     threads: usize,
-    queue: Queue,
-    done: Mutex<Outcome>,
+    /// Big files, each open to every thread.
+    big: Vec<big::BigFile>,
+    queue: Mutex<Queue>,
+    done: Mutex<Done<'s>>,
 }
 
-/// What is still to do: batches of small files, then big files, each open to every thread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Small files that are still to do, in path order.
 struct Queue {
-    batches: Vec<std::ops::Range<usize>>,
-    order: Vec<usize>,
-    next: AtomicUsize,
-    big: Vec<big::BigFile>,
+    files: IntoFiles<Found>,
+    /// The place of the next among all that are wanted.
+    next: usize,
+}
+
+/// Whether the threads share a file.
+fn is_big(stat: &Stat) -> bool {
+    stat.mode != Mode::Symlink && stat.size >= BIG_BYTES
 }
 
 impl Queue {
-    fn new(wanted: &[Found]) -> Self {
-        let is_big = |&index: &usize| {
-            let stat = &wanted[index].stat;
-            stat.mode != Mode::Symlink && stat.size >= BIG_BYTES
-        };
-        let (big, order): (Vec<_>, Vec<_>) = (0..wanted.len()).partition(is_big);
-        let mut batches = Vec::new();
-        let (mut start, mut bytes) = (0, 0);
-        for (at, &index) in order.iter().enumerate() {
-            bytes += wanted[index].stat.size;
-            if bytes >= BATCH_BYTES || at + 1 - start >= BATCH_FILES {
-                batches.push(start..at + 1);
-                (start, bytes) = (at + 1, 0);
+    fn new(wanted: FileList<Found>) -> Self {
+        Self { files: wanted.into_iter(), next: 0 }
+    }
+
+    fn big(wanted: &FileList<Found>) -> Vec<big::BigFile> {
+        if !wanted.values().any(|(stat, _)| is_big(&stat)) {
+            return Vec::new();
+        }
+        let all = wanted.iter().enumerate();
+        all.filter(|(_, found)| is_big(&found.stat)).map(big::BigFile::new).collect()
+    }
+
+    /// Takes some files that follow each other, and the place of the first.
+    fn take(&mut self, batch: &mut Vec<Found>) -> usize {
+        batch.clear();
+        let (mut first, mut bytes) = (self.next, 0);
+        for found in &mut self.files {
+            self.next += 1;
+            if is_big(&found.stat) {
+                if batch.is_empty() {
+                    first = self.next;
+                    continue;
+                }
+                break;
+            }
+            bytes += found.stat.size;
+            batch.push(found);
+            if bytes >= BATCH_BYTES || batch.len() >= BATCH_FILES {
+                break;
             }
         }
-        batches.push(start..order.len());
-        let big = big.into_iter().map(big::BigFile::new).collect();
-        Self { batches, order, next: AtomicUsize::new(0), big }
+        first
+    }
+
+    /// Gives no more files.
+    fn stop(&mut self) {
+        self.files = FileList::default().into_iter();
     }
 }
 
-struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    packer: Packer,
-    buffer: Vec<u8>,
-    done: Outcome,
+/// Files that follow each other, and what became of them: none for those that failed.
+type Finished = Vec<(Found, Option<Ingested>)>;
+
+/// What is done: given on in path order.
+struct Done<'a> {
+    /// The place of the next file that is to be given on.
+    next: usize,
+    /// What came before its turn, by the place of its first file.
+    waiting: BTreeMap<usize, Finished>,
+    failed: Vec<Failed>,
+    sink: &'a mut (dyn FnMut(Found, Ingested) -> Result<()> + Send),
 }
 
-impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>) -> Result<Self> {
-        Ok(Self {
-            shared,
-            packer: shared.session.packer()?,
-            buffer: Vec::new(),
-            done: Outcome::default(),
-        })
+impl Done<'_> {
+    fn take(&mut self, first: usize, files: Finished) -> Result<()> {
+        self.waiting.insert(first, files);
+        while let Some(files) = self.waiting.remove(&self.next) {
+            self.next += files.len();
+            for (found, ingested) in files {
+                if let Some(ingested) = ingested {
+                    (self.sink)(found, ingested)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Worker<'a, 's> {
+    shared: &'a Shared<'a, 's>,
+    packer: Packer,
+    buffer: Vec<u8>,
+}
+
+impl<'a, 's> Worker<'a, 's> {
+    fn new(shared: &'a Shared<'a, 's>) -> Result<Self> {
+        Ok(Self { shared, packer: shared.session.packer()?, buffer: Vec::new() })
     }
 
     /// Works until nothing is left. Big files come first, so that none is left to one thread: each
     /// thread begins with some of its own, and then helps with what others have begun.
     fn work(mut self, number: usize) -> Result<()> {
-        let big = &self.shared.queue.big;
+        let big = &self.shared.big;
         for file in big.iter().skip(number).step_by(self.shared.threads).chain(big) {
             big::take_part(&mut self, file)?;
         }
+        let mut batch = Vec::new();
         loop {
-            let number = self.shared.queue.next.fetch_add(1, Relaxed);
-            let Some(batch) = self.shared.queue.batches.get(number) else { break };
-            for &index in &self.shared.queue.order[batch.clone()] {
-                self.small(index)?;
+            let first = lock(&self.shared.queue).take(&mut batch);
+            if batch.is_empty() {
+                break;
             }
+            let mut finished = Finished::with_capacity(batch.len());
+            for wanted in batch.drain(..) {
+                let result = self.small(&wanted)?;
+                finished.push(self.noted(wanted, result));
+            }
+            lock(&self.shared.done).take(first, finished)?;
         }
-        self.hand_over();
         self.shared.session.give_back(self.packer)
     }
 
-    /// Gives what was noted to the list of all.
-    fn hand_over(&mut self) {
-        let mut all = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
-        all.ingested.append(&mut self.done.ingested);
-        all.failed.append(&mut self.done.failed);
+    /// What became of a file, once it is known who failed.
+    fn noted(&self, wanted: Found, result: Result<Ingested>) -> (Found, Option<Ingested>) {
+        let ingested = result.map_err(|error| {
+            let path = wanted.path.clone();
+            lock(&self.shared.done).failed.push(Failed { path, error });
+        });
+        (wanted, ingested.ok())
     }
 
-    /// Notes what became of a file.
-    fn finished(&mut self, index: usize, result: Result<Ingested>) {
-        if self.done.ingested.len() >= NOTED {
-            self.hand_over();
-        }
-        match result {
-            Ok(ingested) => self.done.ingested.push((index, ingested)),
-            Err(error) => {
-                let path = self.shared.wanted[index].path.clone();
-                self.done.failed.push(Failed { path, error });
-            }
-        }
+    /// Notes what became of the big file at a place among all.
+    fn finished(&mut self, at: usize, wanted: Found, result: Result<Ingested>) -> Result<()> {
+        let finished = vec![self.noted(wanted, result)];
+        lock(&self.shared.done).take(at, finished)
     }
 
-    fn small(&mut self, index: usize) -> Result<()> {
-        let wanted = &self.shared.wanted[index];
-        let result = match self.admitted(wanted) {
-            Ok(stat) => {
-                let file = FileId::of(&self.buffer);
-                store_whole(self.shared.session, &mut self.packer, &self.buffer, file)?;
-                let size = self.buffer.len() as u64;
-                self.shared.session.repository().environment.progress.advance(1, size);
-                Ok(Ingested { file: FileRef { mode: stat.mode, size, file }, stat })
-            }
-            Err(error) if concerns_one_file(&error) => Err(error),
+    /// Stores a file that is not big; what is wrong with this file alone is the inner result.
+    fn small(&mut self, wanted: &Found) -> Result<Result<Ingested>> {
+        let stat = match self.admitted(wanted) {
+            Ok(stat) => stat,
+            Err(error) if concerns_one_file(&error) => return Ok(Err(error)),
             Err(error) => return Err(error),
         };
-        self.finished(index, result);
-        Ok(())
+        let file = FileId::of(&self.buffer);
+        store_whole(self.shared.session, &mut self.packer, &self.buffer, file)?;
+        let size = self.buffer.len() as u64;
+        self.shared.session.repository().environment.progress.advance(1, size);
+        Ok(Ok(Ingested { file: FileRef { mode: stat.mode, size, file }, stat }))
     }
 
     /// Reads a whole file into the buffer, and says how it looked; once more if it changed.

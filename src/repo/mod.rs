@@ -51,8 +51,8 @@ pub use error::{Error, Result};
 pub use extract::{Extracted, extract};
 pub use hold::{Doomed, DoomedFile, Hold, Holds, Release};
 pub use ingest::{
-    Assembler, Failed, Ingested, Joined, Load, Outcome, Sink, Splice, Spliced, ingest,
-    ingest_bytes, ingest_bytes_of,
+    Assembler, Failed, Ingested, Joined, Load, Sink, Splice, Spliced, ingest, ingest_bytes,
+    ingest_bytes_of,
 };
 pub use init::{InitOptions, InitPlan, Initialised, init, plan_init};
 pub use keys::{
@@ -75,7 +75,7 @@ pub use rebuild::{Rebuilt, rebuild, rehearse_rebuild};
 pub use retain::Retained;
 pub use reuse::{ChunkStream, Reuse, StoredFile};
 pub use revision::{Revision, split_path};
-pub use session::{Session, Transaction};
+pub use session::{NodeSink, Session, Transaction};
 pub use sha256::{ANALYSERS, sha256};
 pub use surroundings::{
     Machine, author_and_origin, careless_git, folds_case, free_space, hash_of, machine,

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::lock::{self, Lock};
 use super::maintain::pack_info;
 use super::{Environment, Error, Place, Result};
-use crate::catalogue::{self, Catalogue, JournalEntry, PackState, read_copy};
+use crate::catalogue::{
+    self, Catalogue, JournalEntry, PackState, copied_after, read_copy, replace_copy,
+};
 use crate::format::frame::Key;
 use crate::format::version;
 use crate::model::{Version, VersionId};
@@ -49,7 +51,8 @@ pub fn rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
     let busy = |path: &Path| Error::Locked { path: path.to_path_buf() };
     let guard = place.store.join("maintenance.lock");
     let _lock = lock::attempt(&guard)?.ok_or_else(|| busy(&guard))?;
-    let (entries, problem) = journal(&place)?;
+    let Journal { entries, problem, copy } = journal(&place)?;
+    copy.mend(&place, &entries)?;
     let store = whole_store(&place)?;
     let draft = place.store.join("catalogue.db.rebuilding");
     remove_database(&draft)?;
@@ -81,7 +84,7 @@ pub fn rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
 /// As [`rebuild`], except for locks.
 pub fn rehearse_rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
     let (place, _) = Place::find(start)?;
-    let (entries, problem) = journal_as_it_is(&place)?;
+    let Journal { entries, problem, .. } = journal(&place)?;
     let store = whole_store(&place)?;
     let room = Room::new()?;
     let catalogue = Catalogue::create(&room.0.join("catalogue.db"))?;
@@ -115,24 +118,6 @@ impl Drop for Room {
     }
 }
 
-/// As [`journal`], and the copy stays as it is.
-fn journal_as_it_is(place: &Place) -> Result<(Vec<JournalEntry>, Option<String>)> {
-    let copy = read_copy(&place.store.join("journal.jsonl"));
-    let (own, problem) = match own_journal(&place.catalogue()) {
-        Ok(found) => found,
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    // As much as the copy has or more: the copy would be completed from it.
-    if problem.is_none() && copy.as_ref().map_or(0, Vec::len) <= own.len() && !own.is_empty() {
-        return Ok((own, None));
-    }
-    let entries = copy?;
-    if entries.is_empty() {
-        return Err(Error::Lost { what: "the copy of the journal".into() });
-    }
-    Ok((entries, problem))
-}
-
 /// What a sound database has; or what is wrong with it.
 fn own_journal(path: &Path) -> catalogue::Result<(Vec<JournalEntry>, Option<String>)> {
     // Not read-only: only who may write can take away what SQLite keeps beside it.
@@ -149,34 +134,73 @@ fn wrong(number: u64, problem: impl std::fmt::Display) -> String {
     format!("entry {number} of its journal is wrong: {problem}")
 }
 
-/// The journal: of the old database where that is sound, else its copy. What is wrong with the
-/// database, if anything is.
-fn journal(place: &Place) -> Result<(Vec<JournalEntry>, Option<String>)> {
-    let problem = match complete_copy(&place.catalogue()) {
-        Ok(problem) => problem,
-        Err(error) => Some(error.to_string()),
-    };
-    let entries = read_copy(&place.store.join("journal.jsonl"))?;
-    if entries.is_empty() {
-        return Err(Error::Lost { what: "the copy of the journal".into() });
-    }
-    Ok((entries, problem))
+/// The journal that the catalogue is made from.
+struct Journal {
+    entries: Vec<JournalEntry>,
+    /// What is wrong with the old database, if anything is.
+    problem: Option<String>,
+    copy: Copy,
 }
 
-/// Adds to the copy what a sound database has and it has not.
-fn complete_copy(path: &Path) -> catalogue::Result<Option<String>> {
-    let catalogue = Catalogue::open(path)?;
-    let report = catalogue.verify_journal()?;
-    if let Some((number, problem)) = report.first_bad {
-        return Ok(Some(wrong(number, problem)));
+/// How the copy of the journal stands.
+enum Copy {
+    /// It has every entry.
+    Whole,
+    /// It lacks entries.
+    Short,
+    /// It is damaged.
+    Damaged,
+}
+
+impl Copy {
+    /// Makes the copy one of `entries`.
+    fn mend(&self, place: &Place, entries: &[JournalEntry]) -> Result<()> {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Short => Ok(Catalogue::open(&place.catalogue())?.copy_journal()?),
+            Self::Damaged => Ok(replace_copy(&copy_of(place), entries)?),
+        }
     }
-    // A database that lost its end must not push the longer copy aside.
-    let copy = read_copy(&catalogue.journal_copy_path());
-    let longer = copy.is_ok_and(|copy| copy.len() as u64 > report.entries);
-    if report.entries > 0 && !longer {
-        catalogue.copy_journal()?;
+}
+
+fn copy_of(place: &Place) -> PathBuf {
+    place.store.join("journal.jsonl")
+}
+
+/// The journal: of the old database where that is sound, else its copy. A database that lost its end
+/// does not push the longer copy aside, and where both have lost something they complete each other.
+fn journal(place: &Place) -> Result<Journal> {
+    let path = copy_of(place);
+    let (own, problem) = match own_journal(&place.catalogue()) {
+        Ok(found) => found,
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let of_copy = read_copy(&path);
+    let Some(last) = own.last() else {
+        let entries = of_copy?;
+        if entries.is_empty() {
+            return Err(Error::Lost { what: "the copy of the journal".into() });
+        }
+        return Ok(Journal { entries, problem, copy: Copy::Whole });
+    };
+    match of_copy {
+        Ok(entries) if entries.len() > own.len() => {
+            Ok(Journal { entries, problem, copy: Copy::Whole })
+        }
+        Ok(entries) if entries.last().is_some_and(|copied| copied.hash == last.hash) => {
+            Ok(Journal { entries: own, problem, copy: Copy::Whole })
+        }
+        Err(catalogue::Error::BadJournal { .. }) => {
+            let more = copied_after(&path, last)?;
+            let entries = own.into_iter().chain(more).collect();
+            Ok(Journal { entries, problem, copy: Copy::Damaged })
+        }
+        Err(catalogue::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Journal { entries: own, problem, copy: Copy::Short })
+        }
+        Ok(_) => Ok(Journal { entries: own, problem, copy: Copy::Short }),
+        Err(error) => Err(error.into()),
     }
-    Ok(None)
 }
 
 /// A store that reads every readable pack there is.

@@ -36,6 +36,9 @@ pub struct Session<'a> {
 /// Encoded nodes by id.
 pub(super) type Written = Mutex<HashMap<ManifestId, Vec<u8>>>;
 
+/// Takes the nodes of a manifest that is being made.
+pub type NodeSink<'s> = Box<dyn FnMut(ManifestId, Vec<u8>) -> Result<()> + Send + 's>;
+
 /// What a session asks the catalogue to record.
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -170,6 +173,11 @@ impl<'a> Session<'a> {
             return manifest::build(entries, sink);
         }
         manifest::edit(&nodes, root, edits, sink)
+    }
+
+    /// A manifest that is stored entry by entry, in path order.
+    pub fn begin_manifest(&self) -> manifest::Builder<NodeSink<'_>> {
+        manifest::Builder::new(Box::new(|id, bytes| self.put_node(id, bytes)))
     }
 
     /// Stores the manifest of `entries` (sorted by path).
@@ -329,6 +337,9 @@ impl Repository {
             changes.insert(0, Change::PacksAdded { packs });
         }
         let old = self.state();
+        // Whoever has moved the worktree has told nobody.
+        let lies_at = || self.place.root.to_string_lossy().into_owned();
+        let state = state.map(|state| WorktreeState { path: lies_at(), ..state });
         if let Some(new) = state.as_ref().filter(|new| **new != old) {
             let id = self.worktree.clone();
             changes.push(Change::WorktreeChanged { id, old: Some(old), new: Some(new.clone()) });

@@ -11,7 +11,8 @@ use crate::format::manifest;
 use crate::git::{self, IgnoreRules};
 use crate::model::{Entry, FileId, FileRef, ManifestId, Mode, RepoPath};
 use crate::worktree::{
-    self, Found, Ignore, Index, IsIgnored, Odd, Record, Root, ScanOptions, Stat, file_time, scan,
+    self, Changes, FileList, Found, Ignore, Index, IsIgnored, Odd, Record, Root, ScanOptions, Stat,
+    file_time, scan,
 };
 
 /// What to look at.
@@ -46,7 +47,7 @@ pub struct Survey {
     /// Tracked files that are not there.
     pub deleted: Vec<RepoPath>,
     /// Files that are not tracked, and not ignored.
-    pub untracked: Vec<Found>,
+    pub untracked: FileList<Found>,
     /// What cannot be tracked.
     pub odd: Vec<Odd>,
     /// Files as staged whose stat data has changed.
@@ -311,7 +312,7 @@ impl Repository {
             (change.path, record)
         };
         let changes: Vec<_> = changes.into_iter().map(unknown).collect();
-        index.update(&self.place.index(), *staged, index.as_of(), &changes)?;
+        index.update(&self.place.index(), *staged, index.as_of(), Changes::Some(&changes))?;
         Ok(true)
     }
 
@@ -322,6 +323,17 @@ impl Repository {
         staged: &ManifestId,
         as_of: i64,
         changes: &[(RepoPath, Option<Record>)],
+    ) {
+        self.keep_changes(index, staged, as_of, Changes::Some(changes));
+    }
+
+    /// As [`Repository::keep_index`], of many files.
+    pub fn keep_changes(
+        &self,
+        index: &Index,
+        staged: &ManifestId,
+        as_of: i64,
+        changes: Changes<'_>,
     ) {
         let path = self.place.index();
         if index.update(&path, *staged, as_of, changes).is_err() {

@@ -7,6 +7,7 @@
 
 mod error;
 mod index;
+mod list;
 mod platform;
 mod root;
 mod scan;
@@ -16,7 +17,8 @@ mod tests;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use index::{Index, Record};
+pub use index::{Changes, Index, Record};
+pub use list::{FileList, IntoFiles, Listed};
 pub use root::{Root, file_time, files_below};
 pub use scan::{Found, Ignore, IsIgnored, Odd, OddKind, Scan, ScanOptions, scan};
 pub use stat::Stat;

@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use stemmata::catalogue::Catalogue;
+use stemmata::chunk::Profile;
+use stemmata::format::frame::Key;
 use stemmata::format::manifest;
+use stemmata::format::recipe::{ChunkRef, RecipeBuilder};
+use stemmata::model::{ChunkId, Entry, FileId, FileRef, Mode, RepoPath};
 use stemmata::ops::fsck::{Depth, Fsck, fsck};
-use stemmata::repo::{Content, Environment, Repository};
+use stemmata::repo::{Content, Environment, Repository, Transaction};
 
 use crate::place::{Place, noise, overwrite};
 
@@ -235,4 +239,43 @@ fn without_catalogue_and_journal_a_rebuild_refuses_and_changes_nothing() {
     assert_ne!(output.status.code(), Some(0));
     assert_eq!(std::fs::read(place.store().join("catalogue.db")).unwrap(), b"ruined");
     assert_eq!(place.packs(), before);
+}
+
+/// A recipe is believed, since its chunks are what they are: only who hashes the whole finds out.
+#[test]
+fn a_recipe_of_other_chunks_is_found_by_hashing_files_whole() {
+    let place = small();
+    assert_eq!(place.json(&["fsck", "--read-files"]).0, 0);
+    let (first, second) = (noise(5, 700), noise(6, 800));
+    let file = FileId::of(b"something else of some length");
+    let repository = Repository::open_to_write(&place.work(), environment()).unwrap();
+    let staged = repository.transact("add", "corpus", None, |session| {
+        let mut packer = session.packer()?;
+        let mut recipe = RecipeBuilder::new(Profile::Bytes);
+        for bytes in [&first, &second].map(|half| half.repeat(100)) {
+            let id = ChunkId::of(&bytes);
+            session.put_chunk(&mut packer, &Key::chunk(&id), &bytes)?;
+            assert!(recipe.push(ChunkRef { id, len: bytes.len() as u32 }).is_none());
+        }
+        session.give_back(packer)?;
+        session.put_meta(&Key::recipe(&file), &recipe.finish()?.recipe.unwrap())?;
+        let file = FileRef { mode: Mode::File, size: 150_000, file };
+        let entry = Entry { path: RepoPath::new("wrong").unwrap(), file };
+        let mut state = repository.state();
+        state.staged = session.build_manifest([entry])?;
+        Ok((Transaction { state: Some(state), ..Transaction::default() }, ()))
+    });
+    staged.unwrap();
+    drop(repository);
+    assert!(check(&place, Depth::ReadData).ok);
+    let (exit, data) = place.json(&["fsck", "--read-files"]);
+    assert_eq!(exit, 13);
+    assert_eq!(data["damaged"][0]["kind"], "recipe");
+    assert_eq!(data["damaged"][0]["id"], file.to_hex());
+    assert_eq!(data["damaged"].as_array().unwrap().len(), 1, "{data:#}");
+}
+
+fn environment() -> Environment {
+    let author = "Ann Example <ann@example.org>".parse().ok();
+    Environment { author, ..Environment::default() }
 }

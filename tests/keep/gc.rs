@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stemmata::catalogue::Catalogue;
 
-use crate::place::{Place, noise, stem};
+use crate::place::{Place, noise, overwrite, stem};
 
 fn bytes_on_disk(place: &Place) -> u64 {
     place.packs().iter().map(|pack| pack.metadata().unwrap().len()).sum()
@@ -289,4 +289,66 @@ fn a_collector_killed_at_any_moment_is_finished_by_the_next() {
         assert!(condemned.is_empty(), "round {round}");
     }
     assert!(interrupted > 2, "only {interrupted} were killed in time");
+}
+
+/// A second worktree of the same store, with something staged that nobody else has.
+fn second_worktree(place: &Place) -> std::path::PathBuf {
+    let other = place.directory.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let store = place.store().to_str().unwrap().to_owned();
+    let must = |arguments: &[&str]| {
+        let output = stem(&other, arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    must(&["init", "--store", &store, "--dataset", "second"]);
+    overwrite(&other.join("staged.bin"), &noise(9, 3000));
+    must(&["add", "staged.bin"]);
+    other
+}
+
+#[test]
+fn a_worktree_that_was_removed_keeps_what_it_staged_until_it_is_forgotten() {
+    let place = Place::new();
+    place.write("a.bin", &noise(1, 100));
+    place.commit("first");
+    let other = second_worktree(&place);
+    let shown = other.to_str().unwrap();
+    let gc = |more: &[&str]| place.json(&[&["gc", "--grace", "0s"], more].concat());
+    let (_, data) = gc(&[]);
+    assert_eq!(data["lost_worktrees"], serde_json::json!([]));
+    let refused = place.run(&["gc", "--forget", shown, "-y"]);
+    assert_eq!(refused.status.code(), Some(2), "it is there");
+    std::fs::remove_dir_all(&other).unwrap();
+    let (exit, data) = gc(&["-y"]);
+    assert_eq!((exit, &data["lost_worktrees"]), (0, &serde_json::json!([shown])));
+    assert!(is_stored(&place, &noise(9, 3000)));
+    assert_eq!(place.run(&["gc", "--forget", "nowhere"]).status.code(), Some(10));
+    let (_, data) = gc(&["--forget", "../other", "-n", "-y"]);
+    assert_eq!(data["forgotten_worktrees"], serde_json::json!([shown]));
+    assert!(place.ok(&["doctor"]).contains("gc --forget"), "nothing was done");
+    let (exit, data) = gc(&["--forget", "../other", "-y"]);
+    assert_eq!((exit, &data["forgotten_worktrees"]), (0, &serde_json::json!([shown])));
+    assert_eq!(data["lost_worktrees"], serde_json::json!([]));
+    assert!(!is_stored(&place, &noise(9, 3000)));
+    assert!(place.ok(&["doctor"]).contains("all there"));
+    place.ok(&["fsck", "--rebuild"]);
+    place.ok(&["audit", "verify"]);
+    place.assert_sound();
+}
+
+#[test]
+fn a_worktree_that_was_moved_says_where_it_lies_as_soon_as_it_is_used() {
+    let place = Place::new();
+    let other = second_worktree(&place);
+    let moved = place.directory.path().join("moved");
+    std::fs::rename(&other, &moved).unwrap();
+    let lost = || place.json(&["gc"]).1["lost_worktrees"].as_array().unwrap().len();
+    assert_eq!(lost(), 1);
+    let commit = stem(&moved, &["commit", "-m", "from elsewhere"]).output().unwrap();
+    assert!(commit.status.success(), "{}", String::from_utf8_lossy(&commit.stderr));
+    assert_eq!(lost(), 0);
+    // Another worktree where it lay is not this one.
+    let undone = stem(&moved, &["undo"]).output().unwrap();
+    assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
+    assert_eq!(lost(), 0, "going back is no move");
 }

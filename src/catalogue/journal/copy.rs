@@ -71,6 +71,31 @@ impl Catalogue {
         Ok(last_entry(&mut file).map_err(io("read"))?.map(|entry| entry.number))
     }
 
+    /// What is wrong with the copy of the journal. Nothing is if it lacks the last entries, or all: the
+    /// next change appends them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] for a copy that is there and cannot be read; the database's.
+    pub fn check_copy(&self) -> Result<Option<String>> {
+        let path = self.journal_copy_path();
+        let mut last = None;
+        let whole = match walk_copy(&path, &mut |entry| last = Some(entry)) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(Error::BadJournal { number, problem }) => {
+                return Ok(Some(format!("its entry {number}: {problem}")));
+            }
+            whole => whole?,
+        };
+        if !self.has_entry(last.as_ref())? {
+            let number = last.map_or(0, |entry| entry.number);
+            return Ok(Some(format!("its entry {number} is not in the journal")));
+        }
+        Ok((!whole).then(|| "its last line is no entry".into()))
+    }
+
     /// Whether the journal holds exactly this entry; nothing is held by every journal.
     fn has_entry(&self, entry: Option<&JournalEntry>) -> Result<bool> {
         match entry {
@@ -130,6 +155,54 @@ fn end_line(file: &mut File) -> io::Result<()> {
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
+/// Writes a copy of `entries` in the place of a damaged one, which is kept under another name.
+///
+/// # Errors
+///
+/// [`Error::Io`]. Stopped in between there may be no copy.
+pub fn replace_copy(path: &Path, entries: &[JournalEntry]) -> Result<()> {
+    let io = |doing| move |source| Error::Io { doing, path: path.to_path_buf(), source };
+    let fresh = beside(path, ".new");
+    let mut file = open_copy(&fresh).map_err(io("open"))?;
+    file.set_len(0).map_err(io("write"))?;
+    let mut out = io::BufWriter::new(&mut file);
+    for entry in entries {
+        writeln!(out, "{}", entry.to_line()).map_err(io("write"))?;
+    }
+    out.flush().map_err(io("write"))?;
+    drop(out);
+    file.sync_all().map_err(io("sync"))?;
+    let aside = (1..)
+        .map(|number| beside(path, &format!(".damaged-{number}")))
+        .find(|aside| aside.symlink_metadata().is_err())
+        .unwrap_or_else(|| beside(path, ".damaged"));
+    std::fs::rename(path, &aside).map_err(io("set aside"))?;
+    std::fs::rename(&fresh, path).map_err(io("write"))
+}
+
+/// The entries of a copy, be it damaged, that go on after `last`.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn copied_after(path: &Path, last: &JournalEntry) -> Result<Vec<JournalEntry>> {
+    let io = |source| Error::Io { doing: "read", path: path.into(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(io)?);
+    let mut head = last.head();
+    let (mut entries, mut line) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(io)? == 0 {
+            return Ok(entries);
+        }
+        let entry = std::str::from_utf8(&line).ok().and_then(JournalEntry::from_line);
+        if let Some(entry) = entry.filter(|entry| entry.problem_after(&head).is_none()) {
+            head = entry.head();
+            entries.push(entry);
+        }
+    }
+}
+
 /// Reads a copy of the journal, as it is written beside the database, and checks its chain.
 ///
 /// Lines that were cut short by a crash and written again are passed over.
@@ -138,22 +211,33 @@ fn end_line(file: &mut File) -> io::Result<()> {
 ///
 /// [`Error::BadJournal`] names the first entry that does not follow from the one before it.
 pub fn read_copy(path: &Path) -> Result<Vec<JournalEntry>> {
+    let mut entries = Vec::new();
+    walk_copy(path, &mut |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// Gives the entries of a copy to `each`; says whether the last whole line is one.
+fn walk_copy(path: &Path, each: &mut dyn FnMut(JournalEntry)) -> Result<bool> {
     let io = |source| Error::Io { doing: "read", path: path.into(), source };
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     let mut head = JournalHead::beginning();
-    let mut entries = Vec::new();
     let mut line = Vec::new();
+    let mut whole = true;
     loop {
         line.clear();
         if reader.read_until(b'\n', &mut line).map_err(io)? == 0 {
-            return Ok(entries);
+            return Ok(whole);
         }
         let text = std::str::from_utf8(&line).ok();
-        let Some(entry) = text.and_then(JournalEntry::from_line) else { continue };
+        let Some(entry) = text.and_then(JournalEntry::from_line) else {
+            whole = line.last() != Some(&b'\n');
+            continue;
+        };
+        whole = true;
         if let Some(problem) = entry.problem_after(&head) {
             return Err(Error::BadJournal { number: head.number + 1, problem });
         }
         head = entry.head();
-        entries.push(entry);
+        each(entry);
     }
 }

@@ -48,11 +48,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 fn list(done: &Add, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    let lists = [("A", &done.added), ("M", &done.modified), ("D", &done.deleted)];
-    for (letter, paths) in lists {
-        for path in paths {
-            writeln!(out, "{letter} {}", path.show())?;
-        }
+    let added = done.added.iter().map(|path| ("A", path));
+    let modified = done.modified.iter().map(|path| ("M", path));
+    let deleted = done.deleted.iter().map(|path| ("D", path.clone()));
+    for (letter, path) in added.chain(modified).chain(deleted) {
+        writeln!(out, "{letter} {}", path.show())?;
     }
     Ok(())
 }

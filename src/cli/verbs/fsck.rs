@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Also read and hash every byte of every pack
     #[arg(long)]
     read_data: bool,
+    /// Also hash every file whole that is made of several chunks: reads again what versions share
+    #[arg(long, conflicts_with = "quick")]
+    read_files: bool,
     /// First make the catalogue again from the packs and the copy of the journal
     #[arg(long)]
     rebuild: bool,
@@ -34,6 +37,7 @@ const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let depth = match (args.quick, args.read_data) {
+        _ if args.read_files => Depth::ReadFiles,
         (true, _) => Depth::Quick,
         (_, true) => Depth::ReadData,
         _ => Depth::Objects,

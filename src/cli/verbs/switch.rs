@@ -6,7 +6,7 @@ use serde::Serialize;
 use stemmata::catalogue::Head;
 use stemmata::model::{RefName, VersionId};
 use stemmata::ops::restore::{Restore, RestoreOptions, restore};
-use stemmata::ops::switch::{Switch, SwitchOptions, switch};
+use stemmata::ops::switch::{Switch, SwitchOptions, place, switch};
 use stemmata::repo::Repository;
 
 use super::restore::show as show_restored;
@@ -21,7 +21,8 @@ use crate::cli::{Context, Failure, Outcome};
 /// those of the revision, or those that are staged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A branch, or any revision; what the nearest `data.stem` names if not given
+    /// A branch, any revision, or `-` for where the worktree was before; what the nearest `data.stem`
+    /// names if not given
     #[arg(value_name = "REV")]
     revision: Option<String>,
     /// Make this branch at the revision
@@ -69,9 +70,10 @@ pub(super) fn go(verb: &str, args: &Args, context: &Context) -> Outcome {
 }
 
 fn bring_back(verb: &str, args: &Args, context: &Context, repository: &Repository) -> Outcome {
+    let source = args.revision.as_deref().map(|text| place(repository, text)).transpose();
     let options = RestoreOptions {
         paths: context.paths(repository, &args.paths)?,
-        source: args.revision.clone(),
+        source: source.map_err(Failure::from)?,
         staged: args.revision.is_some(),
         worktree: true,
         force: args.force,

@@ -16,8 +16,8 @@ use crate::model::{
 use crate::ops::Result;
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
-use crate::repo::{self, Absent, Repository, Session, Transaction, ingest, ingest_bytes};
-use crate::worktree::{Found, Root};
+use crate::repo::{self, Absent, Ingested, Repository, Session, Transaction, ingest, ingest_bytes};
+use crate::worktree::{FileList, Found, Root};
 
 /// A version that was brought back, or would be.
 #[derive(Debug, Serialize)]
@@ -277,22 +277,27 @@ impl Plan<'_> {
         files: &[(RepoPath, FileRef)],
     ) -> repo::Result<()> {
         let root = Root::open(directory)?;
-        let mut wanted = Vec::with_capacity(files.len());
+        let mut wanted = FileList::default();
         for (path, _) in files {
             let lost = || repo::Error::Lost { what: format!("{} of the archive", path.show()) };
             let stat = root.stat(path)?.ok_or_else(lost)?;
-            wanted.push(Found { path: path.clone(), stat, known: None });
+            wanted.push(&Found { path: path.clone(), stat, known: None });
         }
-        let outcome = ingest(session, &root, &wanted)?;
-        if let Some(failed) = outcome.failed.into_iter().next() {
+        let mut changed = None;
+        let mut sink = |found: Found, ingested: Ingested| {
+            let place = files.binary_search_by(|(path, _)| path.cmp(&found.path));
+            if !place.is_ok_and(|place| files[place].1.file == ingested.file.file) {
+                changed.get_or_insert(found.path);
+            }
+            Ok(())
+        };
+        let failed = ingest(session, &root, wanted, &mut sink)?;
+        if let Some(failed) = failed.into_iter().next() {
             return Err(failed.error);
         }
-        for (place, ingested) in outcome.ingested {
-            let (path, file) = &files[place];
-            if ingested.file.file != file.file {
-                let what = format!("{} of the archive: it has changed", path.show());
-                return Err(repo::Error::Lost { what });
-            }
+        if let Some(path) = changed {
+            let what = format!("{} of the archive: it has changed", path.show());
+            return Err(repo::Error::Lost { what });
         }
         Ok(())
     }

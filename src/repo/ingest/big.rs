@@ -19,7 +19,9 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// A big file of the queue.
 pub(super) struct BigFile {
+    /// Its place among all that are wanted.
     index: usize,
+    wanted: Found,
     cursor: Mutex<Cursor>,
     assembly: Mutex<Assembly>,
 }
@@ -62,8 +64,8 @@ struct Block {
 }
 
 impl BigFile {
-    pub(super) fn new(index: usize) -> Self {
-        Self { index, cursor: Mutex::default(), assembly: Mutex::default() }
+    pub(super) fn new((index, wanted): (usize, Found)) -> Self {
+        Self { index, wanted, cursor: Mutex::default(), assembly: Mutex::default() }
     }
 }
 
@@ -72,7 +74,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Takes blocks of `file` until none is left.
-pub(super) fn take_part(worker: &mut Worker<'_>, file: &BigFile) -> Result<()> {
+pub(super) fn take_part(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<()> {
     loop {
         let block = match read_block(worker, file) {
             Ok(Some(block)) => block,
@@ -82,7 +84,7 @@ pub(super) fn take_part(worker: &mut Worker<'_>, file: &BigFile) -> Result<()> {
                 let mut assembly = lock(&file.assembly);
                 if !assembly.closed {
                     assembly.closed = true;
-                    worker.finished(file.index, Err(error));
+                    worker.finished(file.index, file.wanted.clone(), Err(error))?;
                 }
                 return Ok(());
             }
@@ -94,12 +96,12 @@ pub(super) fn take_part(worker: &mut Worker<'_>, file: &BigFile) -> Result<()> {
 }
 
 /// Reads the next block into the worker's buffer, and cuts it.
-fn read_block(worker: &mut Worker<'_>, file: &BigFile) -> Result<Option<Block>> {
+fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Block>> {
     let mut cursor = lock(&file.cursor);
     if cursor.done {
         return Ok(None);
     }
-    let wanted = &worker.shared.wanted[file.index];
+    let wanted = &file.wanted;
     if cursor.open.is_none() {
         // Chunks go into packs long before the whole is known, so what may have to be refused is
         // read twice.
@@ -176,7 +178,7 @@ fn cut(data: &[u8], profile: Profile, at_end: bool) -> Vec<usize> {
     cuts
 }
 
-fn store_block(worker: &mut Worker<'_>, block: &Block) -> Result<Vec<ChunkRef>> {
+fn store_block(worker: &mut Worker<'_, '_>, block: &Block) -> Result<Vec<ChunkRef>> {
     let mut chunks = Vec::with_capacity(block.cuts.len());
     let mut start = 0;
     for &end in &block.cuts {
@@ -191,7 +193,7 @@ fn store_block(worker: &mut Worker<'_>, block: &Block) -> Result<Vec<ChunkRef>> 
 
 /// Adds a block's chunks to the recipe, in order; the last one to come completes it.
 fn assemble(
-    worker: &mut Worker<'_>,
+    worker: &mut Worker<'_, '_>,
     file: &BigFile,
     block: Block,
     chunks: Vec<ChunkRef>,
@@ -216,7 +218,7 @@ fn assemble(
             if let Some(recipe) = assembly.recipe.take() {
                 finish_recipe(session, recipe, ingested.file.file)?;
             }
-            worker.finished(file.index, Ok(ingested));
+            worker.finished(file.index, file.wanted.clone(), Ok(ingested))?;
         }
         _ => {}
     }

@@ -63,12 +63,10 @@ fn id_at(bytes: &[u8], at: usize) -> [u8; 32] {
 }
 
 /// The hash of everything but itself: a row that was changed could make a file look deleted.
-pub(super) fn hash<'a>(header: &[u8], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+fn hash(map: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&header[..HASH_AT]);
-    for part in parts {
-        hasher.update(part);
-    }
+    hasher.update(&map[..HASH_AT]);
+    hasher.update(&map[HEADER_LEN..]);
     *hasher.finalize().as_bytes()
 }
 
@@ -105,7 +103,7 @@ impl Layout {
         if length != Some(map.len()) {
             return Err("its length is not what it says");
         }
-        if hash(&map[..HEADER_LEN], [&map[HEADER_LEN..]]) != id_at(&map, HASH_AT) {
+        if hash(&map) != id_at(&map, HASH_AT) {
             return Err("it has been changed");
         }
         Ok(Self { map, directories, files, names_len })
@@ -224,7 +222,7 @@ impl<'a> Rows<'a> {
             mtime_ns: u64_at(map, at + 8) as i64,
             ctime_ns: u64_at(map, at + 16) as i64,
             inode: u64_at(map, at + 24),
-            mode: mode(map.get(at + 32).copied().unwrap_or_default()).unwrap_or(Mode::File),
+            mode: mode_of(map.get(at + 32).copied().unwrap_or_default()).unwrap_or(Mode::File),
         }
     }
 
@@ -234,7 +232,7 @@ impl<'a> Rows<'a> {
         let map = &self.layout.map;
         // The length shares its last byte with the mode: no file has 2^56 bytes.
         let packed = u64_at(map, at + 32);
-        let mode = mode((packed >> 56) as u8)?;
+        let mode = mode_of((packed >> 56) as u8)?;
         let file = FileId::from_bytes(id_at(map, at));
         Some(FileRef { mode, size: packed & ((1 << 56) - 1), file })
     }
@@ -254,7 +252,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-pub(super) fn mode_code(mode: Mode) -> u8 {
+pub(in crate::worktree) fn mode_code(mode: Mode) -> u8 {
     match mode {
         Mode::File => 1,
         Mode::Executable => 2,
@@ -262,7 +260,7 @@ pub(super) fn mode_code(mode: Mode) -> u8 {
     }
 }
 
-fn mode(code: u8) -> Option<Mode> {
+pub(in crate::worktree) fn mode_of(code: u8) -> Option<Mode> {
     match code {
         1 => Some(Mode::File),
         2 => Some(Mode::Executable),

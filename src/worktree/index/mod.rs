@@ -10,9 +10,9 @@ mod write;
 use std::path::Path;
 
 use layout::Layout;
-pub(super) use layout::Rows;
+pub(super) use layout::{Rows, mode_code, mode_of};
 
-use super::{Error, Result, Stat};
+use super::{Error, FileList, Result, Stat};
 use crate::model::{FileRef, ManifestId, RepoPath};
 
 /// What is known of a file.
@@ -22,6 +22,15 @@ pub struct Record {
     pub file: FileRef,
     /// How the file looked when it had this content.
     pub stat: Stat,
+}
+
+/// What is to be another way in an index: what is known of files now, and those it forgets.
+#[derive(Debug, Clone, Copy)]
+pub enum Changes<'a> {
+    /// In any order.
+    Some(&'a [(RepoPath, Option<Record>)]),
+    /// A long list, which was put together in path order, and paths that are forgotten.
+    Many(&'a FileList<(RepoPath, Record)>, &'a [RepoPath]),
 }
 
 /// An index, as it was when it was loaded.
@@ -122,7 +131,7 @@ impl Index {
     ) -> Result<()> {
         let changes: Vec<_> =
             entries.into_iter().map(|(path, record)| (path, Some(record))).collect();
-        Self::empty().update(path, base, as_of, &changes)
+        Self::empty().update(path, base, as_of, Changes::Some(&changes))
     }
 
     /// Writes this index with `changes` to `path`. Files that left doubt in this index and are
@@ -136,7 +145,7 @@ impl Index {
         path: &Path,
         base: ManifestId,
         as_of: i64,
-        changes: &[(RepoPath, Option<Record>)],
+        changes: Changes<'_>,
     ) -> Result<()> {
         write::update(self, path, base, as_of, changes)
             .map_err(|source| Error::IndexWrite { path: path.to_path_buf(), source })

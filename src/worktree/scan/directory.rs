@@ -276,7 +276,7 @@ impl<'a> Walker<'a> {
         }
         let known: Option<FileRef> = rows.file(row);
         if let Ok(path) = RepoPath::new(path) {
-            self.seen.suspects.push(Found { path, stat, known });
+            self.seen.suspects.push(&Found { path, stat, known });
         }
     }
 
@@ -296,7 +296,7 @@ impl<'a> Walker<'a> {
             return;
         }
         match RepoPath::new(path) {
-            Ok(path) => self.seen.untracked.push(Found { path, stat, known: None }),
+            Ok(path) => self.seen.untracked.push(&Found { path, stat, known: None }),
             Err(error) => self.odd(error.bytes, OddKind::Name(error.problem)),
         }
     }

@@ -17,7 +17,7 @@ use directory::Walker;
 use queue::Queue;
 use scope::Scope;
 
-use super::{Error, Index, Result, Stat};
+use super::{Error, FileList, Index, Result, Stat};
 use crate::model::{FileRef, RepoPath};
 
 /// Whether a path (from the top), which is a directory or not, is ignored.
@@ -94,9 +94,9 @@ pub struct Scan {
     /// Tracked files that look as they did.
     pub unchanged: u64,
     /// Tracked files that do not, or that leave doubt.
-    pub suspects: Vec<Found>,
+    pub suspects: FileList<Found>,
     /// Files that are not tracked and not ignored.
-    pub untracked: Vec<Found>,
+    pub untracked: FileList<Found>,
     /// Tracked files that are not there.
     pub deleted: Vec<RepoPath>,
     /// What cannot be tracked.
@@ -170,15 +170,13 @@ impl Shared<'_> {
 
 impl Scan {
     fn absorb(&mut self, other: Self) {
-        self.suspects.extend(other.suspects);
-        self.untracked.extend(other.untracked);
+        self.suspects.append(other.suspects);
+        self.untracked.append(other.untracked);
         self.deleted.extend(other.deleted);
         self.odd.extend(other.odd);
     }
 
     fn sort(&mut self) {
-        self.suspects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        self.untracked.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         self.deleted.sort_unstable();
         self.odd.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     }

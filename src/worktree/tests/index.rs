@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::ManifestId;
-use crate::worktree::{Error, Index};
+use crate::worktree::{Changes, Error, FileList, Index};
 
 type Map = BTreeMap<RepoPath, Record>;
 
@@ -75,7 +75,15 @@ proptest! {
             prop_assert_eq!(&read(&index), &map);
             map = updated(&map, moments[round], changes);
             let changes: Vec<_> = changes.clone().into_iter().collect();
-            index.update(&file, base(round as u8 + 1), moments[round + 1], &changes).unwrap();
+            let known = changes.iter().filter_map(|(path, record)| Some((path.clone(), (*record)?)));
+            let records: FileList<_> = known.collect();
+            let gone = changes.iter().filter(|(_, record)| record.is_none());
+            let gone: Vec<_> = gone.map(|(path, _)| path.clone()).collect();
+            let changes = match reverse {
+                true => Changes::Many(&records, &gone),
+                false => Changes::Some(&changes),
+            };
+            index.update(&file, base(round as u8 + 1), moments[round + 1], changes).unwrap();
         }
         let index = load(&file);
         prop_assert_eq!(&read(&index), &map);
@@ -195,7 +203,10 @@ fn an_index_that_cannot_be_written_leaves_the_old_one() {
     let map = sample(&file);
     let blocked = dir.path().join("directory");
     std::fs::create_dir_all(blocked.join("full")).unwrap();
-    assert!(matches!(load(&file).update(&blocked, base(1), 0, &[]), Err(Error::IndexWrite { .. })));
+    assert!(matches!(
+        load(&file).update(&blocked, base(1), 0, Changes::Some(&[])),
+        Err(Error::IndexWrite { .. })
+    ));
     assert_eq!(read(&load(&file)), map);
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
     assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");

@@ -128,8 +128,8 @@ impl Seen {
         let lengths = (scan.suspects.len(), scan.untracked.len(), scan.deleted.len());
         let sets = (seen.suspects.len(), seen.untracked.len(), seen.deleted.len());
         assert_eq!(lengths, sets, "a path is listed twice");
-        assert!(scan.untracked.is_sorted_by_key(|found| &found.path));
-        assert!(scan.suspects.is_sorted_by_key(|found| &found.path));
+        assert!(scan.untracked.iter().map(|found| found.path).is_sorted());
+        assert!(scan.suspects.iter().map(|found| found.path).is_sorted());
         assert!(scan.deleted.is_sorted());
         seen
     }
@@ -292,7 +292,7 @@ proptest! {
         let scope: Vec<_> = scope.iter().map(|path| path.as_bytes().to_vec()).collect();
         let options = ScanOptions { ignore: &IgnoreIgn, scope, untracked, distrust, threads };
         let found = scan(&top, &index, &options).unwrap();
-        for file in &found.suspects {
+        for file in found.suspects.iter() {
             prop_assert_eq!(file.known, Some(map[&file.path].file));
         }
         let (met, closed, seen) = Default::default();
