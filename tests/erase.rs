@@ -22,6 +22,8 @@ mod histories;
 mod holders;
 #[path = "erase/imported.rs"]
 mod imported;
+#[path = "erase/journal.rs"]
+mod journal;
 #[path = "erase/lies.rs"]
 mod lies;
 #[path = "erase/mutants.rs"]

@@ -83,6 +83,7 @@ fn what_is_kept_is_archived_and_stays() {
     let report = json(&place, &format!("stem retire report {id} -o ../report"));
     assert_eq!(report["archives"].as_array().unwrap().len(), 3);
     assert_eq!(report["state"], "retired");
+    told_by_graphs_and_cards(&place, "retired", "present", "retired");
     place.must("grep -q 'Retirement of data' ../report/report.html && grep -q journal_hash ../report/report.json");
     place.must(&format!("stem retire verify {id}"));
     // A changed byte in an archive, or in the report, is told of.
@@ -94,6 +95,27 @@ fn what_is_kept_is_archived_and_stays() {
     place.ends(20, &format!("stem retire verify {id}"));
 }
 
+/// Whoever is given a graph or a card of a version sees how far its life has come.
+fn told_by_graphs_and_cards(place: &Place, state: &str, presence: &str, words: &str) {
+    let (state_json, presence_json) =
+        (format!("\"state\":\"{state}\""), format!("\"presence\":\"{presence}\""));
+    for (format, part) in [
+        ("text", format!(" [{words}]\n")),
+        ("dot", format!("\\n[{words}]\"")),
+        ("mermaid", format!("<br>[{words}]\"])")),
+        ("json", state_json),
+        ("json", presence_json),
+        ("prov", format!("\"stem:state\": \"{state}\"")),
+    ] {
+        let said = place.must(&format!("stem lineage v1 --format {format}"));
+        assert!(said.contains(&part), "{format}: {said}");
+    }
+    let card = place.must("stem card v1");
+    assert!(card.contains(&format!("\n- State: {state}\n")), "{card}");
+    let parent = place.must("stem card main");
+    assert!(parent.contains(&format!(" ({words})\n")), "{parent}");
+}
+
 #[test]
 fn one_version_is_retired_alone() {
     let place = classified();
@@ -103,6 +125,7 @@ fn one_version_is_retired_alone() {
     assert_eq!(data["found"]["destroyed"].as_array().unwrap().len(), 1);
     place.must(&format!("stem retire run {}", data["plan"].as_str().unwrap()));
     assert_eq!(json(&place, "stem state show data@v1")["state"], "retired");
+    told_by_graphs_and_cards(&place, "retired", "partly erased", "retired, partly erased: 1 file");
     place.must("stem cat main^:secret.txt | grep -q more && stem commit -q --allow-empty -m on");
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod contents;
 mod effects;
 mod error;
+mod folded;
 mod history;
 mod journal;
 mod lineage;

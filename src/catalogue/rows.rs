@@ -1,6 +1,8 @@
 //! What versions and records are as rows of tables: the same for who writes them and for who checks
 //! that nobody else has.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -11,46 +13,58 @@ use crate::model::{
     DataRef, Derivation, Metric, Provenance, Record, RecordKind, Source, Step, Version, VersionId,
 };
 
-/// A value in a row.
+/// A value in a row. Texts are borrowed from what they come from: millions are looked at once.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
+pub(super) enum Cell<'a> {
     Null,
     Int(i64),
     Real(f64),
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
-impl From<i64> for Cell {
+impl Cell<'_> {
+    /// The same value, for longer.
+    pub(super) fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Int(number) => Cell::Int(number),
+            Self::Real(number) => Cell::Real(number),
+            Self::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+}
+
+impl From<i64> for Cell<'_> {
     fn from(value: i64) -> Self {
         Self::Int(value)
     }
 }
 
-impl From<f64> for Cell {
+impl From<f64> for Cell<'_> {
     fn from(value: f64) -> Self {
         Self::Real(value)
     }
 }
 
-impl From<&str> for Cell {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(value))
     }
 }
 
-impl From<&String> for Cell {
-    fn from(value: &String) -> Self {
-        Self::Text(value.clone())
+impl<'a> From<&'a String> for Cell<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(Cow::Borrowed(value))
     }
 }
 
-impl From<String> for Cell {
+impl From<String> for Cell<'_> {
     fn from(value: String) -> Self {
-        Self::Text(value)
+        Self::Text(Cow::Owned(value))
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Cell {
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -80,9 +94,16 @@ pub(super) enum Table {
 
 /// A row; its cells are in the order of the statements in `sql` that add and read such rows.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
+pub(super) struct Row<'a> {
     pub(super) table: Table,
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<Cell<'a>>,
+}
+
+impl Row<'_> {
+    /// The same row, for longer.
+    fn into_owned(self) -> Row<'static> {
+        Row { table: self.table, cells: self.cells.into_iter().map(Cell::into_owned).collect() }
+    }
 }
 
 macro_rules! row {
@@ -104,7 +125,7 @@ struct Origin<'a> {
 }
 
 /// What a version says of its origin.
-pub(super) fn of_version(id: &VersionId, version: &Version) -> Result<Vec<Row>> {
+pub(super) fn of_version<'a>(id: &VersionId, version: &'a Version) -> Result<Vec<Row<'a>>> {
     let author = version.author.to_string();
     let origin = Origin { version: id, number: 0, time: version.time.unix(), actor: &author };
     let Provenance { sources, steps, metrics, derived_from, .. } = &version.provenance;
@@ -127,7 +148,11 @@ pub(super) fn of_version(id: &VersionId, version: &Version) -> Result<Vec<Row>> 
 }
 
 /// The record itself.
-pub(super) fn of_record(entry: &JournalEntry, ordinal: usize, record: &Record) -> Result<Row> {
+pub(super) fn of_record<'a>(
+    entry: &'a JournalEntry,
+    ordinal: usize,
+    record: &'a Record,
+) -> Result<Row<'a>> {
     let body = canonical("a record", &record.body)?;
     Ok(row!(Record;
         signed("the number of a journal entry", entry.number)?,
@@ -148,11 +173,11 @@ pub(super) fn of_record(entry: &JournalEntry, ordinal: usize, record: &Record) -
 
 /// What a record stands for besides itself: nothing for most. Of a consumer the first row is the
 /// consumer.
-pub(super) fn of_record_too(
-    entry: &JournalEntry,
+pub(super) fn of_record_too<'a>(
+    entry: &'a JournalEntry,
     ordinal: usize,
-    record: &Record,
-) -> Result<Vec<Row>> {
+    record: &'a Record,
+) -> Result<Vec<Row<'a>>> {
     let number = signed("the number of a journal entry", entry.number)?;
     // A row's ordinal has room for what one record stands for.
     let first = signed("the number of changes", ordinal as u64)? * 1000;
@@ -163,16 +188,22 @@ pub(super) fn of_record_too(
     let origin = Origin { version, number, time: entry.time.unix(), actor: &entry.actor };
     let mut rows = Vec::new();
     match record.kind {
-        RecordKind::Metric => rows.push(origin.metric(first, &parsed::<Metric>(record)?)?),
-        RecordKind::Source => rows.push(origin.source(first, &parsed::<Source>(record)?)),
+        RecordKind::Metric => {
+            rows.push(origin.metric(first, &parsed::<Metric>(record)?)?.into_owned());
+        }
+        RecordKind::Source => {
+            rows.push(origin.source(first, &parsed::<Source>(record)?).into_owned());
+        }
         RecordKind::Step => {
             let step = parsed::<Step>(record)?;
-            rows.push(origin.step(first, &step));
-            origin.inputs(&mut rows, first, (first, &step));
+            let mut made = vec![origin.step(first, &step)];
+            origin.inputs(&mut made, first, (first, &step));
+            rows.extend(made.into_iter().map(Row::into_owned));
         }
         RecordKind::Derivation => {
             let derived = parsed::<Derivation>(record)?;
-            rows.push(origin.derivation(first, (&derived.how, None, &derived.from)));
+            let row = origin.derivation(first, (&derived.how, None, &derived.from));
+            rows.push(row.into_owned());
         }
         _ => {}
     }
@@ -188,7 +219,7 @@ fn parsed<T: DeserializeOwned>(record: &Record) -> Result<T> {
 }
 
 impl Origin<'_> {
-    fn source(&self, ordinal: i64, source: &Source) -> Row {
+    fn source<'a>(&self, ordinal: i64, source: &'a Source) -> Row<'a> {
         row!(Source;
             self.version.to_hex(), self.number, ordinal,
             &source.uri,
@@ -205,7 +236,7 @@ impl Origin<'_> {
         )
     }
 
-    fn step(&self, ordinal: i64, step: &Step) -> Row {
+    fn step<'a>(&self, ordinal: i64, step: &'a Step) -> Row<'a> {
         let command = Some(&step.command).filter(|words| !words.is_empty());
         let command = command.and_then(|words| serde_json::to_string(words).ok());
         row!(Step;
@@ -223,7 +254,12 @@ impl Origin<'_> {
     }
 
     /// What a step has read; gives the ordinal of the next row.
-    fn inputs(&self, rows: &mut Vec<Row>, first: i64, (place, step): (i64, &Step)) -> i64 {
+    fn inputs<'a>(
+        &self,
+        rows: &mut Vec<Row<'a>>,
+        first: i64,
+        (place, step): (i64, &'a Step),
+    ) -> i64 {
         let mut ordinal = first;
         for input in &step.inputs {
             rows.push(self.derivation(ordinal, ("used", Some((place, &step.name)), input)));
@@ -232,7 +268,7 @@ impl Origin<'_> {
         ordinal
     }
 
-    fn metric(&self, ordinal: i64, metric: &Metric) -> Result<Row> {
+    fn metric<'a>(&self, ordinal: i64, metric: &'a Metric) -> Result<Row<'a>> {
         let sample = metric.sample_size.map(|size| signed("a sample size", size)).transpose()?;
         Ok(row!(Metric;
             self.version.to_hex(), self.number, ordinal,
@@ -244,15 +280,15 @@ impl Origin<'_> {
             sample,
             metric.threshold,
             self.time,
-            self.actor,
+            self.actor.to_owned(),
         ))
     }
 
-    fn derivation(
+    fn derivation<'a>(
         &self,
         ordinal: i64,
-        (relation, step, from): (&str, Option<(i64, &str)>, &DataRef),
-    ) -> Row {
+        (relation, step, from): (&'a str, Option<(i64, &'a str)>, &'a DataRef),
+    ) -> Row<'a> {
         row!(Derivation;
             self.version.to_hex(), self.number, ordinal,
             relation,
@@ -282,21 +318,20 @@ struct Use {
     role: String,
 }
 
-fn of_consumer(
-    entry: &JournalEntry,
+fn of_consumer<'a>(
+    entry: &'a JournalEntry,
     (number, first): (i64, i64),
-    record: &Record,
-) -> Result<Vec<Row>> {
+    record: &'a Record,
+) -> Result<Vec<Row<'a>>> {
     let consumer = parsed::<Consumer>(record)?;
     let name = record.name.as_deref().ok_or_else(|| bad(record))?;
     let time = entry.time.unix();
-    let uri = consumer.uri.as_deref();
-    let mut rows = vec![row!(Consumer; name, &consumer.kind, uri, number, time, &entry.actor)];
-    for (ordinal, used) in (first..).zip(&consumer.used) {
-        let data = &used.data;
-        let (dataset, version) = (data.dataset.as_str(), data.version.to_hex());
-        let path = data.path.as_deref();
-        rows.push(row!(Use; name, number, ordinal, dataset, version, path, &used.role, time));
+    let Consumer { kind, uri, used } = consumer;
+    let mut rows = vec![row!(Consumer; name, kind, uri, number, time, &entry.actor)];
+    for (ordinal, used) in (first..).zip(used) {
+        let Use { data, role } = used;
+        let (dataset, version) = (data.dataset.to_string(), data.version.to_hex());
+        rows.push(row!(Use; name, number, ordinal, dataset, version, data.path, role, time));
     }
     Ok(rows)
 }

@@ -26,6 +26,7 @@ mod residue;
 mod run;
 mod select;
 mod statement;
+mod told;
 mod verify;
 mod view;
 mod watch;

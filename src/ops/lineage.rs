@@ -20,7 +20,7 @@ mod text;
 pub use details::{ConsumerDetails, Details, VersionDetails, details};
 pub(super) use details::{recorded, said};
 pub use dot::dot;
-pub(super) use dot::gone_words;
+pub(super) use dot::{gone_words, state_words};
 pub use graph::{Edge, Graph, Node, NodeId, NodeKind, Relation};
 pub use infer::{Inferred, Origin, infer};
 pub use mermaid::mermaid;

@@ -1,8 +1,11 @@
 //! Notes: problems, solutions, practices, decisions and incidents, kept beside what they are about.
 
+mod export;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+pub use self::export::export;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -299,80 +302,6 @@ pub fn search(repository: &Repository, words: &str) -> Result<Vec<Note>> {
         notes.extend(note.number.map(|number| (number, note)));
     }
     Ok(found.iter().filter_map(|place| notes.remove(&place.number)).collect())
-}
-
-/// The notes as a Markdown document, by kind, each with links to those that it is about and that
-/// are about it.
-///
-/// # Errors
-///
-/// As [`list`].
-pub fn export(repository: &Repository, kind: Option<NoteKind>) -> Result<String> {
-    let notes = list(repository, None, kind)?;
-    let mut answers: BTreeMap<u64, Vec<&Note>> = BTreeMap::new();
-    for note in &notes {
-        if let Some(about) = note.about {
-            answers.entry(about).or_default().push(note);
-        }
-    }
-    let titles: BTreeMap<u64, &Note> =
-        notes.iter().filter_map(|note| Some((note.number?, note))).collect();
-    let mut page = String::from("# Notes\n");
-    for kind in NoteKind::ALL {
-        let of_kind: Vec<&Note> = notes.iter().filter(|note| note.kind == kind).collect();
-        if of_kind.is_empty() {
-            continue;
-        }
-        let _ = write!(page, "\n## {}\n", kind.title().1);
-        for note in of_kind {
-            section(&mut page, note, &titles, &answers);
-        }
-    }
-    Ok(page)
-}
-
-fn section(
-    page: &mut String,
-    note: &Note,
-    titles: &BTreeMap<u64, &Note>,
-    answers: &BTreeMap<u64, Vec<&Note>>,
-) {
-    let number = note.number.unwrap_or_default();
-    let mut lines = note.text.lines();
-    let first = lines.next().unwrap_or_default();
-    let rest = lines.collect::<Vec<_>>().join("\n");
-    // Writing to a string does not fail.
-    let _ = write!(page, "\n<a id=\"note-{number}\"></a>\n\n### {number}: {}\n\n", heading(first));
-    let _ = writeln!(page, "*{}, {}, about {}*", note.actor, note.time, place(&note.target));
-    if !rest.trim().is_empty() {
-        let _ = write!(page, "\n{}\n", rest.trim_matches('\n'));
-    }
-    let mut links = Vec::new();
-    if let Some(other) = note.about.and_then(|about| titles.get(&about)) {
-        links.push(format!("- {}: {}", answer_to(note.kind), link(other)));
-    }
-    for other in answers.get(&number).into_iter().flatten() {
-        links.push(format!("- {}: {}", other.kind.title().0, link(other)));
-    }
-    if !links.is_empty() {
-        let _ = write!(page, "\n{}\n", links.join("\n"));
-    }
-}
-
-fn answer_to(kind: NoteKind) -> &'static str {
-    if kind == NoteKind::Solution { "Solves" } else { "About" }
-}
-
-fn link(note: &Note) -> String {
-    let number = note.number.unwrap_or_default();
-    let first = heading(note.text.lines().next().unwrap_or_default());
-    let text = first.replace('[', "\\[").replace(']', "\\]");
-    format!("[{number}: {text}](#note-{number})")
-}
-
-/// Without what would end a heading or begin another element.
-fn heading(line: &str) -> String {
-    line.trim().replace('<', "&lt;")
 }
 
 /// What a note is about, in words.

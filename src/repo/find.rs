@@ -26,6 +26,33 @@ impl Repository {
         Ok(Some((version, path)))
     }
 
+    /// Hands on every file that any of these listings has; each of their nodes is read once, so what
+    /// several share is handed on for the first of them only.
+    ///
+    /// # Errors
+    ///
+    /// What keeps listings from being read.
+    pub fn each_file_in(
+        &self,
+        roots: impl IntoIterator<Item = ManifestId>,
+        mut see: impl FnMut(&FileRef),
+    ) -> Result<()> {
+        let (nodes, mut seen) = (self.nodes(), HashSet::new());
+        for root in roots {
+            manifest::walk(&nodes, &root, |id: &ManifestId, node: &Node| {
+                if !seen.insert(*id) {
+                    return false;
+                }
+                let mut entries = node.entries();
+                while let Some(entry) = entries.next_entry() {
+                    see(&entry.file);
+                }
+                true
+            })?;
+        }
+        Ok(())
+    }
+
     /// The first of `versions` with an entry that fits, and its path. Each node of their listings
     /// is read once, so nodes that several share are looked at for the first of them only.
     ///

@@ -6,6 +6,7 @@
 //! deleted; every change of the catalogue goes through [`Repository::transact`].
 
 mod banned;
+mod bare;
 mod checkpoints;
 mod config;
 mod content;
@@ -44,6 +45,7 @@ mod survey;
 mod trace;
 mod update;
 
+pub use bare::Bare;
 pub use checkpoints::CheckpointFile;
 pub use config::Config;
 pub use content::{ChunkList, Content};

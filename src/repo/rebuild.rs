@@ -204,7 +204,7 @@ fn journal(place: &Place) -> Result<Journal> {
 }
 
 /// A store that reads every readable pack there is.
-fn whole_store(place: &Place) -> Result<Store> {
+pub(super) fn whole_store(place: &Place) -> Result<Store> {
     let store = Store::open(Arc::new(Disk::open(&place.store)), Vec::new());
     let packs = store.list_packs()?.packs;
     let readable = packs.into_iter().filter_map(|pack| store.pack_info(pack).ok()).collect();
@@ -212,7 +212,7 @@ fn whole_store(place: &Place) -> Result<Store> {
     Ok(store)
 }
 
-fn load(store: &Store, id: &VersionId) -> Result<Version> {
+pub(super) fn load(store: &Store, id: &VersionId) -> Result<Version> {
     Ok(version::decode(&store.get(&Key::version(id))?)?)
 }
 

@@ -30,6 +30,12 @@ fn certified() -> Certified {
     Certified { place, key, envelope, statement }
 }
 
+/// A statement, signed anew by the place's own key.
+pub(crate) fn sealed(place: &Place, statement: &Value) -> Vec<u8> {
+    let key = KeyRing::new(place.top().join(".config/stem/keys")).signer(None).unwrap().key;
+    dsse::seal(PAYLOAD, statement.to_string().as_bytes(), &[&key])
+}
+
 impl Certified {
     /// A statement with another content, signed by the right key.
     fn signed(&self, change: impl FnOnce(&mut Value)) -> Vec<u8> {

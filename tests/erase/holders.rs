@@ -123,3 +123,24 @@ fn a_worktree_that_was_away_comes_back_and_is_looked_into() {
     let needle = super::place::canary(&place);
     assert_eq!(place.places(&needle), Vec::<String>::new());
 }
+
+/// `erase verify -n` only looks: a certificate that could become final stays as it is.
+#[test]
+fn a_dry_verification_signs_nothing() {
+    let place = with_history();
+    place.must(
+        "mkdir ../other && cd ../other && stem init -q --store ../data/.stem/store --dataset second \
+         && seq 1 99 > own.txt && stem add -q -A && stem commit -q -m own && mv ../other ../away",
+    );
+    let id = place.plan("--path secret.txt");
+    place.ends(20, &format!("stem erase run {id}"));
+    place.must("mv ../away ../other");
+    let file = place.store().join("certificates").join(format!("{id}.json"));
+    let before = (std::fs::read(&file).unwrap(), place.must("stem audit verify"));
+    let said = place.must(&format!("stem erase verify {id} --dry-run --json"));
+    assert!(said.contains("\"status\":\"pending\"") && said.contains("\"dry_run\":true"), "{said}");
+    assert!(place.must(&format!("stem erase verify -n {id}")).contains("pending"));
+    assert!(before == (std::fs::read(&file).unwrap(), place.must("stem audit verify")));
+    place.must(&format!("stem erase verify {id}"));
+    assert_eq!(status(&place, &id).0, "final");
+}

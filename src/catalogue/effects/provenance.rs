@@ -62,7 +62,7 @@ pub(super) async fn add_record(
     Ok(())
 }
 
-async fn add(connection: &mut SqliteConnection, row: Row) -> Result<()> {
+async fn add(connection: &mut SqliteConnection, row: Row<'_>) -> Result<()> {
     let (text, doing) = match row.table {
         Table::Record => (sql::records::ADD, "add a record"),
         Table::Source => (sql::records::ADD_SOURCE, "add a source"),
@@ -80,7 +80,7 @@ async fn add(connection: &mut SqliteConnection, row: Row) -> Result<()> {
             Cell::Null => query.bind(None::<i64>),
             Cell::Int(number) => query.bind(number),
             Cell::Real(number) => query.bind(number),
-            Cell::Text(text) => query.bind(text),
+            Cell::Text(text) => query.bind(text.into_owned()),
         };
     }
     changed(connection, doing, query).await?;

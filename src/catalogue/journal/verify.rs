@@ -2,11 +2,13 @@
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::{JournalEntry, JournalHead, JournalReport, PAGE, Row, entry, rows};
+use super::{JournalEntry, JournalHead, JournalReport, Row, entry};
 use crate::catalogue::error::failed;
+use crate::catalogue::folded::{Page, pages};
 use crate::catalogue::read::unsigned;
+use crate::catalogue::rows::Cell;
 use crate::catalogue::shadow::Shadow;
-use crate::catalogue::{Catalogue, Differences, Result, sql};
+use crate::catalogue::{Catalogue, Differences, Error, Result, sql};
 use crate::model::{Time, Version, VersionId};
 
 /// How many pages may wait for the thread that checks them.
@@ -115,24 +117,19 @@ impl Catalogue {
         &self,
         each: &mut (dyn FnMut(Vec<JournalEntry>) + Send),
     ) -> Result<JournalReport> {
-        let (send, pages) = sync_channel::<Vec<Row>>(PAGES_AHEAD);
+        let (send, read) = sync_channel::<Page>(PAGES_AHEAD);
         std::thread::scope(|scope| {
-            let checker = scope.spawn(move || follow(&pages, each));
+            let checker = scope.spawn(move || follow(&read, each));
             let counted = self.snapshot(async |connection| {
                 let count: i64 = sqlx::query_scalar(sql::journal::COUNT)
                     .fetch_one(&mut *connection)
                     .await
                     .map_err(failed("read the journal"))?;
-                let mut next = 1;
-                loop {
-                    let page = rows(connection, next, u64::MAX, PAGE).await?;
-                    let Some((last, ..)) = page.last() else { return Ok(count) };
-                    next = unsigned("journal.number", *last)? + 1;
-                    // The checker has gone once it has found what is wrong.
-                    if send.send(page).is_err() {
-                        return Ok(count);
-                    }
-                }
+                // The checker has gone once it has found what is wrong.
+                let take = |page| send.send(page).is_ok();
+                let first = Some(vec![Cell::Int(1)]);
+                pages(connection, &sql::shadow::JOURNAL, first, take).await?;
+                Ok(count)
             });
             drop(send);
             let checked = checker.join();
@@ -150,30 +147,31 @@ impl Catalogue {
 
 /// The last sound entry, and the first that is not.
 fn follow(
-    pages: &Receiver<Vec<Row>>,
+    pages: &Receiver<Page>,
     each: &mut (dyn FnMut(Vec<JournalEntry>) + Send),
 ) -> (JournalHead, Option<(u64, String)>) {
     let mut head = JournalHead::beginning();
     for page in pages {
-        let mut sound = Vec::with_capacity(page.len());
-        let mut problem = None;
-        for row in page {
-            let checked = entry(row).map_err(|error| error.to_string());
-            let checked = checked.and_then(|entry| match entry.problem_after(&head) {
+        let (mut lines, mut cells, mut sound) = (page.lines(), Vec::new(), Vec::new());
+        let problem = loop {
+            match lines.next_row(&mut cells) {
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+            let checked = read(&mut cells).map_err(|error| error.to_string());
+            match checked.and_then(|entry| match entry.problem_after(&head) {
                 Some(problem) => Err(problem),
                 None => Ok(entry),
-            });
-            match checked {
+            }) {
                 Ok(entry) => {
-                    head = entry.head();
+                    head.number = entry.number;
+                    head.hash.clone_from(&entry.hash);
                     sound.push(entry);
                 }
-                Err(wrong) => {
-                    problem = Some(wrong);
-                    break;
-                }
+                Err(wrong) => break Some(wrong),
             }
-        }
+        };
         each(sound);
         if let Some(problem) = problem {
             let first_bad = Some((head.number + 1, problem));
@@ -181,6 +179,26 @@ fn follow(
         }
     }
     (head, None)
+}
+
+/// The entry that a row is.
+fn read(cells: &mut Vec<Cell<'_>>) -> Result<JournalEntry> {
+    let mut cells = cells.drain(..);
+    let mut number = || match cells.next() {
+        Some(Cell::Int(number)) => Ok(number),
+        _ => Err(unreadable()),
+    };
+    let (number, time) = (number()?, number()?);
+    let mut text = || match cells.next() {
+        Some(Cell::Text(text)) => Ok(text.into_owned()),
+        _ => Err(unreadable()),
+    };
+    let row: Row = (number, time, text()?, text()?, text()?, text()?, text()?, text()?);
+    entry(row)
+}
+
+fn unreadable() -> Error {
+    Error::BadRow { what: "an entry of the journal".into() }
 }
 
 /// A pattern that fits every text in which `text` stands.

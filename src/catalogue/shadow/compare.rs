@@ -1,12 +1,14 @@
 //! Holding the tables against what they must be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::read::{Part, rows};
-use super::{Shadow, Sum};
+use super::read::{Told, each_row, folded};
+use super::{Shadow, State, Sum};
+use crate::catalogue::folded::pages;
 use crate::catalogue::journal::range;
 use crate::catalogue::read::signed;
 use crate::catalogue::rows::{self, Cell, Table, row};
@@ -71,10 +73,13 @@ const ADDED_TO: [Table; 3] = [Table::RefLog, Table::Record, Table::Use];
 const OF_VERSIONS: [Table; 6] =
     [Table::Version, Table::Parent, Table::Source, Table::Step, Table::Metric, Table::Derivation];
 
+/// So many pages may wait for the thread that compares them.
+const PAGES_AHEAD: usize = 4;
+
 impl Catalogue {
     /// Holds every table that the journal makes against it: `shadow` has followed its entries up to
     /// some number, and follows those that came since. `load` reads versions from the store, for what
-    /// they say of themselves; it may ask this catalogue.
+    /// they say of themselves; it may ask this catalogue. Reading and comparing go on side by side.
     pub(in crate::catalogue) fn compare(
         &self,
         mut shadow: Shadow,
@@ -83,19 +88,28 @@ impl Catalogue {
         let mut unreadable = Differences::default();
         loop {
             shadow.read_versions(load, &mut unreadable)?;
-            let compared = self.snapshot(async |connection| {
-                shadow.catch_up(connection).await?;
-                if !shadow.has_read_all() {
-                    return Ok(None);
-                }
-                compare(connection, &shadow).await.map(Some)
-            })?;
-            // None if versions came since, which are read first.
-            if let Some(mut found) = compared {
-                unreadable.differences.into_iter().for_each(|one| found.add(one));
-                found.tidy();
-                return Ok(found);
+            let (send, told) = sync_channel(PAGES_AHEAD);
+            let (read, compared) = std::thread::scope(|scope| {
+                let comparer = scope.spawn(move || compare(&told));
+                let read = self.snapshot(async move |connection| {
+                    shadow.catch_up(connection).await?;
+                    if !shadow.has_read_all() {
+                        return Ok(Some(shadow));
+                    }
+                    tell(connection, shadow, &send).await?;
+                    Ok(None)
+                });
+                (read, comparer.join())
+            });
+            // Some if versions came since, which are read first.
+            if let Some(again) = read? {
+                shadow = again;
+                continue;
             }
+            let mut found = compared.unwrap_or_else(|bug| std::panic::resume_unwind(bug))?;
+            unreadable.differences.into_iter().for_each(|one| found.add(one));
+            found.tidy();
+            return Ok(found);
         }
     }
 }
@@ -104,8 +118,26 @@ impl Catalogue {
 pub(in crate::catalogue) type Load<'a> =
     dyn FnMut(&VersionId) -> std::result::Result<Version, String> + 'a;
 
-async fn compare(connection: &mut SqliteConnection, shadow: &Shadow) -> Result<Differences> {
+/// Reads all tables for who compares them, who has gone once nothing more is of interest.
+async fn tell(
+    connection: &mut SqliteConnection,
+    shadow: Shadow,
+    send: &SyncSender<Told>,
+) -> Result<()> {
+    let mut is_heard = send.send(Told::Shadow(Box::new(shadow))).is_ok();
+    for table in CHANGING.iter().chain(&ADDED_TO).chain(&OF_VERSIONS) {
+        if is_heard {
+            let page = |page| send.send(Told::Page(page)).is_ok();
+            pages(connection, folded(*table), None, page).await?;
+            is_heard = send.send(Told::End).is_ok();
+        }
+    }
+    Ok(())
+}
+
+fn compare(told: &Receiver<Told>) -> Result<Differences> {
     let mut found = Differences::default();
+    let Ok(Told::Shadow(mut shadow)) = told.recv() else { return Ok(found) };
     if let Some((number, problem)) = &shadow.unread {
         found.add(Difference {
             what: format!("entry {number}"),
@@ -115,83 +147,73 @@ async fn compare(connection: &mut SqliteConnection, shadow: &Shadow) -> Result<D
         return Ok(found);
     }
     for table in CHANGING {
-        changing(connection, shadow, table, &mut found).await?;
+        let states = shadow.state.remove(&table).unwrap_or_default();
+        changing(states, (table, told), &mut found)?;
     }
     for table in ADDED_TO {
-        added_to(connection, shadow, table, &mut found).await?;
+        added_to(&shadow, (table, told), &mut found)?;
     }
-    for digits in 0..=u8::MAX {
-        of_versions(connection, shadow, digits, &mut found).await?;
-    }
+    of_versions(&mut shadow, told, &mut found)?;
     Ok(found)
 }
 
-/// Rows that belong together: what they belong to, their sum, and the first of them.
-type Group<K> = (K, Sum, Vec<Cell>);
-
-/// Puts together the rows that belong to the same thing; they stand beside each other.
-fn groups<K: PartialEq>(rows: Vec<Vec<Cell>>, key: impl Fn(&[Cell]) -> K) -> Vec<Group<K>> {
-    let mut groups: Vec<Group<K>> = Vec::new();
-    for cells in rows {
-        let key = key(&cells);
-        match groups.last_mut().filter(|(last, ..)| *last == key) {
-            Some((_, sum, _)) => sum.add(&cells),
-            None => groups.push((key, Sum::of(&cells), cells)),
+/// The text of the first `count` columns.
+fn leading(cells: &[Cell<'_>], count: usize) -> String {
+    match cells {
+        [Cell::Text(text), ..] if count == 1 => text.clone().into_owned(),
+        _ => {
+            let parts: Vec<String> = cells.iter().take(count).map(text).collect();
+            super::key(&parts.iter().map(String::as_str).collect::<Vec<_>>())
         }
     }
-    groups
 }
 
-/// The text of the first `count` columns.
-fn leading(cells: &[Cell], count: usize) -> String {
-    let parts: Vec<String> = cells.iter().take(count).map(text).collect();
-    super::key(&parts.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn text(cell: &Cell) -> String {
+fn text(cell: &Cell<'_>) -> String {
     match cell {
         Cell::Null => String::new(),
         Cell::Int(number) => number.to_string(),
         Cell::Real(number) => number.to_string(),
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text) => text.clone().into_owned(),
     }
 }
 
-async fn changing(
-    connection: &mut SqliteConnection,
-    shadow: &Shadow,
-    table: Table,
+/// A table, and who tells of it.
+type Source<'a> = (Table, &'a Receiver<Told>);
+
+fn changing(
+    mut states: HashMap<String, State>,
+    (table, told): Source<'_>,
     found: &mut Differences,
 ) -> Result<()> {
-    let key = |cells: &[Cell]| match table {
+    let key = |cells: &[Cell<'_>]| match table {
         Table::Root => String::new(),
         Table::Ref => leading(cells, 3),
         Table::Imported => leading(cells, 2),
         _ => leading(cells, 1),
     };
-    let rows = rows(connection, table, &Part::All).await?;
-    let mut here: BTreeMap<String, Vec<Cell>> =
-        rows.into_iter().map(|cells| (key(&cells), cells)).collect();
-    let least = (table, String::new());
-    let states = shadow.state.range(least..).take_while(|((of, _), _)| *of == table);
-    for ((_, key), state) in states {
-        let entry = Some(state.number).filter(|number| *number > 0);
-        let problem = match here.remove(key) {
-            None => "is gone, and no later entry has removed it".to_owned(),
-            Some(cells) if cells == state.cells => continue,
-            Some(cells) => changed(table, &state.cells, &cells),
-        };
-        found.add(Difference { what: name(table, &state.cells), entry, problem });
-    }
-    for cells in here.into_values() {
-        let problem = "is there, and no entry of the journal has made it".to_owned();
-        found.add(Difference { what: name(table, &cells), entry: None, problem });
+    let entry = |state: &State| Some(state.number).filter(|number| *number > 0);
+    each_row(table, told, |cells| match states.remove(&key(cells)) {
+        Some(state) if state.cells == cells => {}
+        Some(state) => found.add(Difference {
+            what: name(table, &state.cells),
+            entry: entry(&state),
+            problem: changed(table, &state.cells, cells),
+        }),
+        None => found.add(Difference {
+            what: name(table, cells),
+            entry: None,
+            problem: "is there, and no entry of the journal has made it".to_owned(),
+        }),
+    })?;
+    for state in states.into_values() {
+        let problem = "is gone, and no later entry has removed it".to_owned();
+        found.add(Difference { what: name(table, &state.cells), entry: entry(&state), problem });
     }
     Ok(())
 }
 
 /// How a row differs from what it must be.
-fn changed(table: Table, wanted: &[Cell], found: &[Cell]) -> String {
+fn changed(table: Table, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> String {
     let column = match table {
         Table::Ref => 3,
         Table::Pack => 2,
@@ -207,7 +229,7 @@ fn changed(table: Table, wanted: &[Cell], found: &[Cell]) -> String {
 }
 
 /// What a row stands for, in words.
-fn name(table: Table, cells: &[Cell]) -> String {
+fn name(table: Table, cells: &[Cell<'_>]) -> String {
     let shown = |at: usize| cells.get(at).map(text).unwrap_or_default().escape_debug().to_string();
     match table {
         Table::Root => "the epoch of the store".to_owned(),
@@ -228,12 +250,7 @@ fn name(table: Table, cells: &[Cell]) -> String {
     }
 }
 
-async fn added_to(
-    connection: &mut SqliteConnection,
-    shadow: &Shadow,
-    table: Table,
-    found: &mut Differences,
-) -> Result<()> {
+fn added_to(shadow: &Shadow, (table, told): Source<'_>, found: &mut Differences) -> Result<()> {
     let what = match table {
         Table::RefLog => "the log of branches and tags",
         Table::Use => "the list of what consumers used",
@@ -244,78 +261,88 @@ async fn added_to(
         found.add(Difference { what, entry: Some(number), problem });
     };
     let column = usize::from(table == Table::Use);
-    let key = |cells: &[Cell]| cells.get(column).map(text).unwrap_or_default();
     let mut wanted = shadow.log.get(&table).into_iter().flatten().peekable();
-    let mut first = 0;
-    while first <= shadow.number {
-        // The last part has what no entry can have said, too.
-        let next = first + ENTRIES;
-        let end = if next > shadow.number { i64::MAX as u64 } else { next };
-        for (number, sum, _) in
-            groups(rows(connection, table, &Part::Entries(first, end)).await?, key)
-        {
-            let number = number.parse().unwrap_or(0);
-            while let Some((missing, _)) = wanted.next_if(|(wanted, _)| *wanted < number) {
-                tell(*missing, "lacks what it says");
-            }
-            match wanted.next_if(|(wanted, _)| *wanted == number) {
-                Some((_, wanted)) if *wanted == sum => {}
-                Some(_) => tell(number, "has other words for what it says"),
-                None => tell(number, "has something of it that it does not say"),
+    let mut settle = |(number, sum): (u64, Sum)| {
+        while let Some((missing, _)) = wanted.next_if(|(wanted, _)| *wanted < number) {
+            tell(*missing, "lacks what it says");
+        }
+        match wanted.next_if(|(wanted, _)| *wanted == number) {
+            Some((_, wanted)) if *wanted == sum => {}
+            Some(_) => tell(number, "has other words for what it says"),
+            None => tell(number, "has something of it that it does not say"),
+        }
+    };
+    // Rows of one entry stand beside each other.
+    let mut group: Option<(u64, Sum)> = None;
+    each_row(table, told, |cells| {
+        let number = match cells.get(column) {
+            Some(Cell::Int(number)) => u64::try_from(*number).unwrap_or(0),
+            _ => 0,
+        };
+        match group.as_mut().filter(|(last, _)| *last == number) {
+            Some((_, sum)) => sum.add(cells),
+            None => {
+                group.replace((number, Sum::of(cells))).map(&mut settle);
             }
         }
-        first = next;
-    }
+    })?;
+    group.map(&mut settle);
     for (missing, _) in wanted {
         tell(*missing, "lacks what it says");
     }
     Ok(())
 }
 
-async fn of_versions(
-    connection: &mut SqliteConnection,
-    shadow: &Shadow,
-    digits: u8,
-    found: &mut Differences,
-) -> Result<()> {
-    let mut wanted: HashMap<(Table, VersionId, u64), (Sum, u64)> = HashMap::new();
-    for (id, said) in shadow.read.iter().filter(|(id, _)| id.as_bytes()[0] == digits) {
-        let number = shadow.versions.get(id).map_or(0, |added| added.at.0);
-        wanted.extend(said.iter().map(|(table, sum)| ((*table, *id, 0), (*sum, number))));
-    }
-    for (id, said) in shadow.said.iter().filter(|(id, _)| id.as_bytes()[0] == digits) {
-        let sums =
-            said.iter().map(|((table, number), sum)| ((*table, *id, *number), (*sum, *number)));
-        wanted.extend(sums);
-    }
+/// Holds all tables of versions against what versions and records say, which is used up.
+fn of_versions(shadow: &mut Shadow, told: &Receiver<Told>, found: &mut Differences) -> Result<()> {
+    let nothing = shadow.read.iter().filter(|(_, said)| said.is_empty());
+    let unreadable: HashSet<VersionId> = nothing.map(|(id, _)| *id).collect();
     for table in OF_VERSIONS {
-        let key = |cells: &[Cell]| {
+        let mut group: Option<(String, u64, Sum)> = None;
+        let mut settle = |(id, number, sum): (String, u64, Sum)| {
+            let known: Option<VersionId> = id.parse().ok();
+            let problem = match known.and_then(|id| shadow.take_said(table, &id, number)) {
+                Some((wanted, _)) if wanted == sum => return,
+                Some((_, entry)) => (entry, "not as was said"),
+                // Which is told of once, and not for each table.
+                None if known.is_some_and(|id| unreadable.contains(&id)) => return,
+                None => (number, "in the tables, and nobody has said so"),
+            };
+            found.add(of_version(table, &[id.into()], problem));
+        };
+        each_row(table, told, |cells| {
             let number = match (table, cells.get(1)) {
                 (Table::Version | Table::Parent, _) => 0,
                 (_, Some(Cell::Int(number))) => u64::try_from(*number).unwrap_or(u64::MAX),
                 _ => u64::MAX,
             };
-            (leading(cells, 1), number)
-        };
-        let rows = rows(connection, table, &Part::Versions(digits)).await?;
-        for ((id, number), sum, cells) in groups(rows, key) {
-            let known = id.parse().ok().and_then(|id| wanted.remove(&(table, id, number)));
-            let problem = match known {
-                Some((wanted, _)) if wanted == sum => continue,
-                Some((_, entry)) => (entry, "not as was said"),
-                None if shadow.is_unreadable(&id) => continue,
-                None => (number, "in the tables, and nobody has said so"),
+            let is_same = |id: &str, last: u64| {
+                last == number && matches!(&cells[0], Cell::Text(text) if text == id)
             };
-            found.add(of_version(table, &cells, problem));
-        }
+            match group.as_mut().filter(|(id, last, _)| is_same(id, *last)) {
+                Some((.., sum)) => sum.add(cells),
+                None => {
+                    let next = (leading(cells, 1), number, Sum::of(cells));
+                    group.replace(next).map(&mut settle);
+                }
+            }
+        })?;
+        group.map(&mut settle);
     }
-    for ((table, id, _), (_, entry)) in wanted {
-        found.add(of_version(table, &[id.to_hex().into()], (entry, "not in the tables")));
+    let lost = |table, id: VersionId, entry| {
+        of_version(table, &[id.to_hex().into()], (entry, "not in the tables"))
+    };
+    for (id, said) in &shadow.read {
+        let entry = shadow.versions.get(id).map_or(0, |added| added.at.0);
+        said.keys().for_each(|table| found.add(lost(*table, *id, entry)));
+    }
+    for (id, said) in &shadow.said {
+        said.keys().for_each(|(table, entry)| found.add(lost(*table, *id, *entry)));
     }
     Ok(())
 }
 
-fn of_version(table: Table, cells: &[Cell], (entry, problem): (u64, &str)) -> Difference {
+fn of_version(table: Table, cells: &[Cell<'_>], (entry, problem): (u64, &str)) -> Difference {
     let verb = if table == Table::Version { "is" } else { "are" };
     let entry = Some(entry).filter(|entry| *entry > 0);
     Difference { what: name(table, cells), entry, problem: format!("{verb} {problem}") }
@@ -337,10 +364,15 @@ impl Shadow {
         self.versions.keys().all(|id| self.read.contains_key(id))
     }
 
-    /// Whether its version cannot be read, which is told of once and not for each table.
-    fn is_unreadable(&self, id: &str) -> bool {
-        let id: Option<VersionId> = id.parse().ok();
-        id.and_then(|id| self.read.get(&id)).is_some_and(BTreeMap::is_empty)
+    /// What a table must have of a version, by the version itself or an entry, and by which entry it
+    /// is known; it is not asked for twice.
+    fn take_said(&mut self, table: Table, id: &VersionId, number: u64) -> Option<(Sum, u64)> {
+        if number > 0 {
+            let sum = self.said.get_mut(id)?.remove(&(table, number))?;
+            return Some((sum, number));
+        }
+        let sum = self.read.get_mut(id)?.remove(&table)?;
+        Some((sum, self.versions.get(id).map_or(0, |added| added.at.0)))
     }
 
     /// Reads what versions say of themselves, as far as that was not done; parents before children.

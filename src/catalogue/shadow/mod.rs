@@ -23,24 +23,26 @@ use crate::model::{DatasetName, FileId, PackName, Presence, RefKind, RefName, Ve
 struct Sum([u8; 16]);
 
 impl Sum {
-    fn add(&mut self, cells: &[Cell]) {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0);
+    fn add(&mut self, cells: &[Cell<'_>]) {
+        let mut bytes = Vec::with_capacity(1024);
+        bytes.extend_from_slice(&self.0);
         for cell in cells {
-            match cell {
-                Cell::Null => hasher.update(b"-"),
-                Cell::Int(number) => hasher.update(b"i").update(&number.to_le_bytes()),
-                Cell::Real(number) => hasher.update(b"r").update(&number.to_bits().to_le_bytes()),
-                Cell::Text(text) => hasher
-                    .update(b"t")
-                    .update(&(text.len() as u64).to_le_bytes())
-                    .update(text.as_bytes()),
+            let (kind, number) = match cell {
+                Cell::Null => (b'-', 0),
+                Cell::Int(number) => (b'i', number.cast_unsigned()),
+                Cell::Real(number) => (b'r', number.to_bits()),
+                Cell::Text(text) => (b't', text.len() as u64),
             };
+            bytes.push(kind);
+            bytes.extend_from_slice(&number.to_le_bytes());
+            if let Cell::Text(text) = cell {
+                bytes.extend_from_slice(text.as_bytes());
+            }
         }
-        self.0.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        self.0.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
     }
 
-    fn of(cells: &[Cell]) -> Self {
+    fn of(cells: &[Cell<'_>]) -> Self {
         let mut sum = Self::default();
         sum.add(cells);
         sum
@@ -50,7 +52,7 @@ impl Sum {
 /// A row that may change, and the entry that has changed it last.
 #[derive(Debug, Clone)]
 struct State {
-    cells: Vec<Cell>,
+    cells: Vec<Cell<'static>>,
     number: u64,
 }
 
@@ -69,7 +71,8 @@ struct Added {
 pub(super) struct Shadow {
     /// The last of them.
     number: u64,
-    state: BTreeMap<(Table, String), State>,
+    /// By table and key.
+    state: BTreeMap<Table, HashMap<String, State>>,
     versions: HashMap<VersionId, Added>,
     /// What versions say of themselves, by table; nothing at all for one that cannot be read.
     read: HashMap<VersionId, BTreeMap<Table, Sum>>,
@@ -144,11 +147,20 @@ impl Shadow {
         Ok(())
     }
 
-    fn set(&mut self, number: u64, key: String, row: Row) {
-        self.state.insert((row.table, key), State { cells: row.cells, number });
+    fn set(&mut self, number: u64, key: String, row: Row<'_>) {
+        let cells = row.cells.into_iter().map(Cell::into_owned).collect();
+        self.state.entry(row.table).or_default().insert(key, State { cells, number });
     }
 
-    fn append(&mut self, table: Table, number: u64, cells: &[Cell]) {
+    fn state(&mut self, table: Table, key: &str) -> Option<&mut State> {
+        self.state.get_mut(&table)?.get_mut(key)
+    }
+
+    fn unset(&mut self, table: Table, key: &str) -> Option<State> {
+        self.state.get_mut(&table)?.remove(key)
+    }
+
+    fn append(&mut self, table: Table, number: u64, cells: &[Cell<'_>]) {
         let log = self.log.entry(table).or_default();
         match log.last_mut().filter(|(last, _)| *last == number) {
             Some((_, sum)) => sum.add(cells),
@@ -156,7 +168,7 @@ impl Shadow {
         }
     }
 
-    fn say(&mut self, number: u64, version: Option<VersionId>, row: Row) {
+    fn say(&mut self, number: u64, version: Option<VersionId>, row: Row<'_>) {
         match (row.table, version) {
             (Table::Use, _) => self.append(Table::Use, number, &row.cells),
             (Table::Consumer, _) => self.consumer(number, row),
@@ -169,14 +181,14 @@ impl Shadow {
     }
 
     /// What was said of the consumer before stays where nothing new is said.
-    fn consumer(&mut self, number: u64, mut row: Row) {
+    fn consumer(&mut self, number: u64, mut row: Row<'_>) {
         let Some(Cell::Text(name)) = row.cells.first().cloned() else { return };
         if row.cells.get(2) == Some(&Cell::Null)
-            && let Some(known) = self.state.get(&(Table::Consumer, name.clone()))
+            && let Some(known) = self.state(Table::Consumer, &name)
         {
             row.cells[2] = known.cells[2].clone();
         }
-        self.set(number, name, row);
+        self.set(number, name.into_owned(), row);
     }
 
     fn names(&mut self, entry: &JournalEntry, change: &Change) -> Result<()> {
@@ -186,7 +198,7 @@ impl Shadow {
                 self.set(entry.number, dataset.as_str().to_owned(), row);
             }
             Change::DatasetRemoved { dataset } => {
-                self.state.remove(&(Table::Dataset, dataset.as_str().to_owned()));
+                self.unset(Table::Dataset, dataset.as_str());
             }
             Change::WorktreeChanged { id, new, .. } => {
                 self.worktree(entry.number, id, new.as_ref())?;
@@ -211,7 +223,7 @@ impl Shadow {
     ) {
         let key = key(&[dataset.as_str(), kind.as_str(), name.as_str()]);
         let Some(version) = new else {
-            self.state.remove(&(Table::Ref, key));
+            self.unset(Table::Ref, &key);
             return;
         };
         let row = row!(Ref;
@@ -249,8 +261,7 @@ impl Shadow {
         id: &WorktreeId,
         new: Option<&WorktreeState>,
     ) -> Result<()> {
-        let key = (Table::Worktree, id.as_str().to_owned());
-        let before = self.state.remove(&key);
+        let before = self.unset(Table::Worktree, id.as_str());
         let Some(state) = new else { return Ok(()) };
         let generation = match before.as_ref().and_then(|before| before.cells.last()) {
             Some(Cell::Int(generation)) => generation + 1,
@@ -266,14 +277,14 @@ impl Shadow {
             id.as_str(), &state.path, state.dataset.as_str(), branch, version,
             state.staged.to_hex(), operation, generation,
         );
-        self.set(number, key.1, row);
+        self.set(number, id.as_str().to_owned(), row);
         Ok(())
     }
 
     fn presence(&mut self, number: u64, file: &FileId, new: Option<&Presence>) -> Result<()> {
         let key = file.to_hex();
         let Some(new) = new else {
-            self.state.remove(&(Table::Presence, key));
+            self.unset(Table::Presence, &key);
             return Ok(());
         };
         let (certificate, by, place) = match new {
@@ -308,8 +319,9 @@ impl Shadow {
             self.said.remove(version);
         }
         let gone: HashSet<String> = versions.iter().map(VersionId::to_hex).collect();
-        self.state.retain(|(table, _), state| match &state.cells[..] {
-            [_, _, Cell::Text(version)] if *table == Table::Imported => !gone.contains(version),
+        let Some(imported) = self.state.get_mut(&Table::Imported) else { return };
+        imported.retain(|_, state| match &state.cells[..] {
+            [_, _, Cell::Text(version)] => !gone.contains(version.as_ref()),
             _ => true,
         });
     }
@@ -317,11 +329,10 @@ impl Shadow {
     fn packs(&mut self, entry: &JournalEntry, change: &Change) -> Result<()> {
         let mut all = |packs: &[PackName], state: Option<PackState>, epoch: Option<Option<i64>>| {
             for name in packs {
-                let key = (Table::Pack, name.to_hex());
-                let Some(pack) = self.state.get_mut(&key) else { continue };
+                let Some(pack) = self.state(Table::Pack, &name.to_hex()) else { continue };
                 pack.number = entry.number;
                 match state {
-                    Some(state) => pack.cells[2] = state.as_str().into(),
+                    Some(state) => pack.cells[2] = Cell::from(state.as_str()),
                     None => pack.cells[8] = Cell::Int(1),
                 }
                 if let Some(epoch) = epoch {
@@ -365,7 +376,7 @@ impl Shadow {
 
     /// The epoch (column 1), or the least that may commit (column 2): neither goes back.
     fn epoch(&mut self, number: u64, column: usize, epoch: i64) {
-        let Some(root) = self.state.get_mut(&(Table::Root, String::new())) else { return };
+        let Some(root) = self.state(Table::Root, "") else { return };
         if matches!(root.cells[column], Cell::Int(before) if before < epoch) {
             root.cells[column] = Cell::Int(epoch);
             root.number = number;

@@ -1,96 +1,83 @@
-//! Rows of any table as cells.
+//! How each table is read, and rows as they come from another thread.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection, TypeInfo, ValueRef};
+use std::sync::mpsc::Receiver;
 
-use crate::catalogue::error::failed;
+use super::Shadow;
+use crate::catalogue::Result;
+use crate::catalogue::folded::Page;
 use crate::catalogue::journal::canonical;
 use crate::catalogue::rows::{Cell, Table};
-use crate::catalogue::{Result, sql};
+use crate::catalogue::sql::shadow::{self, Folded};
 
-/// Which part of a table is read.
-#[derive(Debug, Clone)]
-pub(super) enum Part {
-    All,
-    /// Entries of the journal, the last excluded.
-    Entries(u64, u64),
-    /// Versions whose ids begin with these two digits.
-    Versions(u8),
+/// What who reads the tables tells who compares them: first of all the shadow, then the pages of one
+/// table after the other, each with an end.
+#[derive(Debug)]
+pub(super) enum Told {
+    Shadow(Box<Shadow>),
+    Page(Page),
+    End,
 }
 
-/// The rows of a part of a table, in the order of what they belong to.
-pub(super) async fn rows(
-    connection: &mut SqliteConnection,
+/// Hands on every row of the table whose pages come next. Nobody tells more after a failure, which
+/// is theirs to report.
+pub(super) fn each_row(
     table: Table,
-    part: &Part,
-) -> Result<Vec<Vec<Cell>>> {
-    let query = sqlx::query(statement(table));
-    let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let query = match part {
-        Part::All => query,
-        Part::Entries(first, end) => query.bind(bound(*first)).bind(bound(*end)),
-        // What is no id at all belongs to the first or the last part.
-        Part::Versions(digits) => {
-            let first = if *digits == 0 { String::new() } else { format!("{digits:02x}") };
-            let end = match digits.checked_add(1) {
-                Some(next) => format!("{next:02x}"),
-                None => char::MAX.to_string(),
-            };
-            query.bind(first).bind(end)
+    told: &Receiver<Told>,
+    mut look: impl FnMut(&[Cell<'_>]),
+) -> Result<()> {
+    while let Ok(Told::Page(page)) = told.recv() {
+        let (mut lines, mut cells) = (page.lines(), Vec::new());
+        while lines.next_row(&mut cells)?.is_some() {
+            if table == Table::Record {
+                as_written_now(&mut cells[BODY]);
+            }
+            look(&cells);
         }
-    };
-    let rows = query.fetch_all(connection).await.map_err(failed("read a table"))?;
-    Ok(rows.iter().map(|row| cells(table, row)).collect())
+    }
+    Ok(())
 }
 
-fn statement(table: Table) -> &'static str {
+pub(super) fn folded(table: Table) -> &'static Folded {
     match table {
-        Table::Root => sql::shadow::ROOT,
-        Table::Pack => sql::packs::ALL,
-        Table::Dataset => sql::names::DATASETS,
-        Table::Ref => sql::names::ALL_REFS,
-        Table::Worktree => sql::worktrees::ALL,
-        Table::Presence => sql::presence::ALL,
-        Table::Imported => sql::shadow::IMPORTED,
-        Table::Consumer => sql::shadow::CONSUMER,
-        Table::RefLog => sql::shadow::REF_LOG,
-        Table::Record => sql::shadow::RECORD,
-        Table::Use => sql::shadow::USE,
-        Table::Version => sql::shadow::VERSION,
-        Table::Parent => sql::shadow::PARENT,
-        Table::Source => sql::shadow::SOURCE,
-        Table::Step => sql::shadow::STEP,
-        Table::Metric => sql::shadow::METRIC,
-        Table::Derivation => sql::shadow::DERIVATION,
+        Table::Root => &shadow::ROOT,
+        Table::Pack => &shadow::PACK,
+        Table::Dataset => &shadow::DATASET,
+        Table::Ref => &shadow::REF,
+        Table::Worktree => &shadow::WORKTREE,
+        Table::Presence => &shadow::PRESENCE,
+        Table::Imported => &shadow::IMPORTED,
+        Table::Consumer => &shadow::CONSUMER,
+        Table::RefLog => &shadow::REF_LOG,
+        Table::Record => &shadow::RECORD,
+        Table::Use => &shadow::USE,
+        Table::Version => &shadow::VERSION,
+        Table::Parent => &shadow::PARENT,
+        Table::Source => &shadow::SOURCE,
+        Table::Step => &shadow::STEP,
+        Table::Metric => &shadow::METRIC,
+        Table::Derivation => &shadow::DERIVATION,
     }
 }
 
 /// The column of `record` that is JSON.
 const BODY: usize = 10;
 
-fn cells(table: Table, row: &SqliteRow) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = (0..row.len()).map(|at| cell(row, at)).collect();
-    if let (Table::Record, Some(Cell::Text(body))) = (table, cells.get_mut(BODY)) {
-        // Earlier releases wrote whole numbers with a point.
-        if let Some(same) = serde_json::from_str::<serde_json::Value>(body)
-            .ok()
-            .and_then(|value| canonical("a record", &value).ok())
-        {
-            *body = same;
-        }
+/// Earlier releases wrote whole numbers with a point, and other numbers and texts in other forms.
+fn as_written_now(body: &mut Cell<'_>) {
+    let Cell::Text(text) = body else { return };
+    if !may_be_old(text.as_bytes()) {
+        return;
     }
-    cells
+    let value = serde_json::from_str::<serde_json::Value>(text).ok();
+    if let Some(same) = value.and_then(|value| canonical("a record", &value).ok()) {
+        *body = Cell::from(same);
+    }
 }
 
-fn cell(row: &SqliteRow, at: usize) -> Cell {
-    let Ok(raw) = row.try_get_raw(at) else { return Cell::Null };
-    if raw.is_null() {
-        return Cell::Null;
-    }
-    let kind = raw.type_info().name().to_owned();
-    match kind.as_str() {
-        "INTEGER" | "BOOLEAN" => row.try_get_unchecked::<i64, _>(at).map_or(Cell::Null, Cell::Int),
-        "REAL" => row.try_get_unchecked::<f64, _>(at).map_or(Cell::Null, Cell::Real),
-        _ => row.try_get_unchecked::<String, _>(at).map_or(Cell::Null, Cell::Text),
-    }
+/// Whether JSON has anything that the two forms write differently: fractions and exponents, and
+/// texts that are not plain.
+fn may_be_old(json: &[u8]) -> bool {
+    let is_plain = json.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+    let of_number = |pair: &[u8]| pair[0].is_ascii_digit() && matches!(pair[1], b'e' | b'E');
+    !is_plain || json.windows(2).any(|pair| pair == b".0" || of_number(pair))
 }

@@ -238,3 +238,28 @@ fn records_are_compared_with_the_journal_however_many_there_are() {
         rewrite(&directory.path().join("catalogue.db"), &sound);
     }
 }
+
+/// Of numbers that are not whole every one is told from the next, and none for another than it is.
+#[test]
+fn numbers_are_compared_to_the_last_bit() {
+    let place = place();
+    let odd = [0.1, 1.0 / 3.0, 5e-324, f64::MIN_POSITIVE, f64::MAX, -1.174_523_987_354_377_2e119];
+    let mut values: Vec<f64> = odd.into();
+    let mut bits = 1_u64;
+    while values.len() < 3000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        values.extend(Some(f64::from_bits(bits)).filter(|value| value.is_finite()));
+    }
+    let mut all = notes(values.len() * 2);
+    for (change, value) in all.iter_mut().step_by(2).zip(values) {
+        let Change::Recorded { record } = change else { continue };
+        record.value = Some(value);
+    }
+    place.catalogue.apply(&changes(all)).unwrap();
+    assert_eq!(differs(&place.catalogue), None);
+    let directory = place.close();
+    shell(&directory, "UPDATE record SET value = 0.10000000000000002 WHERE ordinal = 0");
+    assert!(differs(&open(&directory)).is_some());
+    shell(&directory, "UPDATE record SET value = 0.1 WHERE ordinal = 0");
+    assert_eq!(differs(&open(&directory)), None);
+}

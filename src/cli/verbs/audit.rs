@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stemmata::ops::audit::{
     AuditLogOptions, AuditReport, Checked, EntryInfo, Exported, Made, Proof, VerifyOptions,
-    check_proof, checkpoint, export, log, prove, verify,
+    check_proof, checkpoint, export, log, prove, verify_at,
 };
 use stemmata::ops::outfile;
 use stemmata::repo;
@@ -155,7 +155,6 @@ fn read(context: &Context, path: &Path) -> Result<String, Failure> {
 }
 
 fn check(context: &Context, checkpoints: &[PathBuf], keys: &[String]) -> Outcome {
-    let repository = context.open()?;
     let mut options = VerifyOptions::default();
     for path in checkpoints {
         options.checkpoints.push((path.display().to_string(), read(context, path)?));
@@ -164,7 +163,8 @@ fn check(context: &Context, checkpoints: &[PathBuf], keys: &[String]) -> Outcome
         let (public, _) = key::find(context, text)?;
         options.keys.push(public);
     }
-    let seen = verify(&repository, &options).map_err(Failure::from)?;
+    let seen = verify_at(&context.directory, context.environment()?, &options);
+    let seen = seen.map_err(Failure::from)?;
     context.show("audit.verify", &seen, |out| told(&seen, out))?;
     Ok(if seen.ok { Exit::DONE } else { Exit::NO })
 }

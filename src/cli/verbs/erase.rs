@@ -62,6 +62,8 @@ enum Verb {
         /// The key to sign a certificate with that becomes final
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Say that an archive or worktree, which is not there any more, was destroyed
     ///
@@ -175,8 +177,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
             let is_final = done.dry_run || done.status == "final";
             Ok(if is_final && done.unproven.is_empty() { Exit::DONE } else { Exit::INCOMPLETE })
         }
-        Verb::Verify { certificate, device, key } => {
-            look_again(context, certificate, device.as_deref(), key.as_deref())
+        Verb::Verify { certificate, device, key, dry_run } => {
+            let with = (device.as_deref(), key.as_deref());
+            look_again(context, certificate, with, dry_run.dry_run)
         }
         Verb::Attest { plan, place, reason, key, dry_run } => {
             let word = (reason.as_str(), key.as_deref());
@@ -233,11 +236,19 @@ fn give_word(
     Ok(Exit::DONE)
 }
 
+/// A certificate that was looked at again, and whether it stays as it is in any case.
+#[derive(Serialize)]
+struct LookedAgain<'a> {
+    #[serde(flatten)]
+    seen: &'a Checked,
+    dry_run: bool,
+}
+
 fn look_again(
     context: &Context,
     certificate: &str,
-    device: Option<&Path>,
-    key: Option<&str>,
+    (device, key): (Option<&Path>, Option<&str>),
+    dry_run: bool,
 ) -> Outcome {
     let repository = context.open()?;
     let file = find(&repository, certificate).map_err(Failure::from)?;
@@ -245,7 +256,7 @@ fn look_again(
     let store = Some(repository.place.store.clone());
     let options = CheckOptions { file, store, device: device.map(Path::to_path_buf) };
     let mut seen: Checked = check(&options, &keys).map_err(Failure::from)?;
-    let waits = seen.ok && seen.status.as_deref() == Some("pending");
+    let waits = !dry_run && seen.ok && seen.status.as_deref() == Some("pending");
     if let (true, Some(plan), Ok(_)) = (waits, &seen.certificate, repository.signer(key)) {
         let (plan, key, device) = (plan.clone(), key.map(str::to_owned), options.device.clone());
         drop(repository);
@@ -260,7 +271,8 @@ fn look_again(
         };
         seen.status = Some(done.status);
     }
-    context.show("erase.verify", &seen, |out| verdict(&seen, out))?;
+    let looked = LookedAgain { seen: &seen, dry_run };
+    context.show("erase.verify", &looked, |out| verdict(&seen, out))?;
     Ok(if seen.ok { Exit::DONE } else { Exit::INCOMPLETE })
 }
 

@@ -1,6 +1,6 @@
 //! Dropping content here that lies in an archive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::verify::verify;
 use super::{Archived, bad, receipt};
 use crate::catalogue::{Change, Head};
-use crate::format::manifest::{self, Node};
+use crate::format::manifest;
 use crate::model::{DatasetName, FileId, ManifestId, Presence, State, VersionId};
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
@@ -131,20 +131,9 @@ fn spare(
             roots.push(row.state.staged);
         }
     }
-    let nodes = repository.nodes();
-    let mut seen: HashSet<ManifestId> = HashSet::new();
-    for root in roots {
-        manifest::walk(&nodes, &root, |id: &ManifestId, node: &Node| {
-            if !seen.insert(*id) {
-                return false;
-            }
-            let mut entries = node.entries();
-            while let Some(entry) = entries.next_entry() {
-                files.remove(&entry.file.file);
-            }
-            true
-        })?;
-    }
+    repository.each_file_in(roots, |file| {
+        files.remove(&file.file);
+    })?;
     Ok(())
 }
 

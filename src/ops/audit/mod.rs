@@ -17,7 +17,7 @@ use crate::repo::Repository;
 pub use checkpoint::{Made, checkpoint};
 pub(in crate::ops) use proof::leaves;
 pub use proof::{Checked, PROOF_TYPE, Proof, check_proof, prove};
-pub use verify::{AuditReport, CheckpointStatus, OddTimes, VerifyOptions, verify};
+pub use verify::{AuditReport, CheckpointStatus, OddTimes, VerifyOptions, verify, verify_at};
 
 /// How many entries are in memory at once when the journal is handed on.
 const PAGE: u64 = 4096;

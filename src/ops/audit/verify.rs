@@ -2,13 +2,14 @@
 //! catalogue is what it says.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Result;
-use crate::catalogue::{self, Differences, JournalEntry, JournalReport, RecordFilter};
-use crate::model::{RecordKind, VersionId};
-use crate::repo::{KeyRole, Repository, TrustedKey, trusted_keys};
+use crate::catalogue::{self, Catalogue, Differences, JournalEntry, JournalReport, RecordFilter};
+use crate::model::{RecordKind, Time, Version, VersionId};
+use crate::repo::{self, Bare, Environment, KeyRole, Place, Repository, TrustedKey, trusted_keys};
 use crate::sign::checkpoint::Checkpoint;
 use crate::sign::tlog::{self, Hash, Tree};
 use crate::sign::{self, KeyId, PublicKey, note};
@@ -102,67 +103,130 @@ pub(super) struct Walked {
 ///
 /// What keeps the journal from being read; what is wrong with it is no error.
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<AuditReport> {
-    let copied = repository.catalogue.copied_head()?;
-    // A record that cannot be read is in no checkpoint's way: the tables say what is wrong with it.
-    let (known, unread) = match checkpoints(repository, options) {
-        Ok(known) => (known, None),
-        Err(error) => (Vec::new(), Some(error)),
+    let audited = Audited {
+        place: &repository.place,
+        catalogue: &repository.catalogue,
+        now: repository.now(),
+        read: &|id| repository.read_version(id),
     };
-    let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
-    let mut load = |id: &VersionId| repository.read_version(id).map_err(|error| error.to_string());
-    let mut tables = Differences::default();
-    let mut times = Times { now: repository.now().unix(), before: i64::MIN, odd: None };
-    let walked = walk(sizes, |each| {
-        let mut each = |entry: &JournalEntry| {
-            times.look(entry);
-            each(entry);
+    audited.verify(options)
+}
+
+/// As [`verify`], of the repository that `start` lies in. Where it cannot be opened because rows that
+/// every command reads first are not what they must be, what is wrong with them is what this tells.
+///
+/// # Errors
+///
+/// As [`verify`]; and what keeps the repository from being opened, if nothing in its tables does.
+pub fn verify_at(
+    start: &Path,
+    environment: Environment,
+    options: &VerifyOptions,
+) -> Result<AuditReport> {
+    let clock = environment.clock.clone();
+    let error = match Repository::open(start, environment) {
+        Ok(repository) => return verify(&repository, options),
+        Err(error @ (repo::Error::Catalogue(_) | repo::Error::UnknownWorktree { .. })) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let Ok(bare) = Bare::open(start) else { return Err(error.into()) };
+    let audited = Audited {
+        place: &bare.place,
+        catalogue: &bare.catalogue,
+        now: clock.now(),
+        read: &|id| bare.read_version(id),
+    };
+    match audited.verify(options) {
+        Ok(report) if !report.ok => Ok(report),
+        _ => Err(error.into()),
+    }
+}
+
+/// What is checked, and how versions are read from its store.
+struct Audited<'a> {
+    place: &'a Place,
+    catalogue: &'a Catalogue,
+    now: Time,
+    read: &'a dyn Fn(&VersionId) -> repo::Result<Version>,
+}
+
+impl Audited<'_> {
+    fn verify(&self, options: &VerifyOptions) -> Result<AuditReport> {
+        let copied = self.catalogue.copied_head()?;
+        // A record that cannot be read is in no checkpoint's way: the tables say what is wrong with it.
+        let (known, unread) = match self.checkpoints(options) {
+            Ok(known) => (known, None),
+            Err(error) => (Vec::new(), Some(error)),
         };
-        let (report, differences) = repository.catalogue.audit(&mut each, &mut load)?;
-        tables = differences;
-        Ok(report)
-    })?;
-    if let Some(error) = unread.filter(|_| walked.report.is_ok() && tables.count == 0) {
-        return Err(error);
+        let sizes = known.iter().filter_map(|known| Some(known.says.as_ref().ok()?.size));
+        let mut load = |id: &VersionId| (self.read)(id).map_err(|error| error.to_string());
+        let mut tables = Differences::default();
+        let mut times = Times { now: self.now.unix(), before: i64::MIN, odd: None };
+        let walked = walk(sizes, |each| {
+            let mut each = |entry: &JournalEntry| {
+                times.look(entry);
+                each(entry);
+            };
+            let (report, differences) = self.catalogue.audit(&mut each, &mut load)?;
+            tables = differences;
+            Ok(report)
+        })?;
+        if let Some(error) = unread.filter(|_| walked.report.is_ok() && tables.count == 0) {
+            return Err(error);
+        }
+        let trusted = match trusted_keys(self.catalogue) {
+            Err(_) if !walked.report.is_ok() || tables.count > 0 => Vec::new(),
+            trusted => trusted?,
+        };
+        let judge = Judge { trusted: &trusted, named: &options.keys, walked: &walked };
+        let (mut checkpoints, mut refuted) = (Vec::new(), Vec::new());
+        for known in known {
+            let says = known.says.as_ref().ok().map(|says| says.size);
+            let (status, contradicts) = judge.status(known);
+            refuted.extend(says.filter(|_| contradicts));
+            checkpoints.push(status);
+        }
+        let Walked { report, origin, .. } = walked;
+        let head = report.head.number;
+        let first_bad = report.first_bad.or_else(|| lost(&checkpoints, &refuted, head));
+        let first_bad = first_bad.or_else(|| cut(copied, head));
+        let ok = first_bad.is_none() && tables.count == 0 && checkpoints.iter().all(|one| one.ok);
+        let (first_bad, problem) = worst(first_bad, &tables);
+        Ok(AuditReport {
+            entries: report.entries,
+            ok,
+            first_bad,
+            problem,
+            head: report.head.hash,
+            head_number: report.head.number,
+            origin,
+            odd_times: times.odd,
+            checkpoints,
+            tables,
+        })
     }
-    let trusted = match trusted_keys(&repository.catalogue) {
-        Err(_) if !walked.report.is_ok() || tables.count > 0 => Vec::new(),
-        trusted => trusted?,
-    };
-    let judge = Judge { trusted: &trusted, named: &options.keys, walked: &walked };
-    let (mut checkpoints, mut refuted) = (Vec::new(), Vec::new());
-    for known in known {
-        let says = known.says.as_ref().ok().map(|says| says.size);
-        let (status, contradicts) = judge.status(known);
-        refuted.extend(says.filter(|_| contradicts));
-        checkpoints.push(status);
+
+    /// Every checkpoint there is, each once.
+    fn checkpoints(&self, options: &VerifyOptions) -> Result<Vec<Known>> {
+        let mut known: Vec<Known> = Vec::new();
+        let mut add = |place: String, text: String, given: bool| {
+            if known.iter().all(|one| one.note != text) {
+                let says = note::peek(&text).and_then(Checkpoint::from_text);
+                known.push(Known { place, note: text, says, given });
+            }
+        };
+        for (place, text) in &options.checkpoints {
+            add(place.clone(), text.clone(), true);
+        }
+        for file in self.place.list_checkpoints()? {
+            add(file.path.display().to_string(), file.note, false);
+        }
+        let filter = RecordFilter { kind: Some(RecordKind::Checkpoint), ..RecordFilter::default() };
+        for row in self.catalogue.records(&filter)? {
+            add(format!("entry {}", row.number), row.record.text.unwrap_or_default(), false);
+        }
+        Ok(known)
     }
-    let Walked { report, origin, .. } = walked;
-    let mut first_bad = report.first_bad;
-    if let Some(bad) =
-        lost(&checkpoints, &refuted, report.head.number).filter(|_| first_bad.is_none())
-    {
-        first_bad = Some(bad);
-    }
-    if let Some(copied) =
-        copied.filter(|copied| *copied > report.head.number && first_bad.is_none())
-    {
-        let problem = format!("it is missing; the copy of the journal goes on to entry {copied}");
-        first_bad = Some((report.head.number + 1, problem));
-    }
-    let ok = first_bad.is_none() && tables.count == 0 && checkpoints.iter().all(|one| one.ok);
-    let (first_bad, problem) = worst(first_bad, &tables);
-    Ok(AuditReport {
-        entries: report.entries,
-        ok,
-        first_bad,
-        problem,
-        head: report.head.hash,
-        head_number: report.head.number,
-        origin,
-        odd_times: times.odd,
-        checkpoints,
-        tables,
-    })
 }
 
 /// What is named: the first wrong entry, or else the first row that is not as an entry says.
@@ -195,6 +259,13 @@ impl Times {
         }
         self.before = time;
     }
+}
+
+/// The first entry that the copy of the journal has and the journal has not.
+fn cut(copied: Option<u64>, head: u64) -> Option<(u64, String)> {
+    let copied = copied.filter(|copied| *copied > head)?;
+    let text = format!("it is missing; the copy of the journal goes on to entry {copied}");
+    Some((head + 1, text))
 }
 
 /// The first entry that is not what was signed, as far as checkpoints tell: all before the last one
@@ -257,28 +328,6 @@ pub(super) fn bytes_of(hash: &str) -> Hash {
         *byte = digit(pair[0]) << 4 | digit(pair[1]);
     }
     bytes
-}
-
-/// Every checkpoint there is, each once.
-fn checkpoints(repository: &Repository, options: &VerifyOptions) -> Result<Vec<Known>> {
-    let mut known: Vec<Known> = Vec::new();
-    let mut add = |place: String, text: String, given: bool| {
-        if known.iter().all(|one| one.note != text) {
-            let says = note::peek(&text).and_then(Checkpoint::from_text);
-            known.push(Known { place, note: text, says, given });
-        }
-    };
-    for (place, text) in &options.checkpoints {
-        add(place.clone(), text.clone(), true);
-    }
-    for file in repository.place.list_checkpoints()? {
-        add(file.path.display().to_string(), file.note, false);
-    }
-    let filter = RecordFilter { kind: Some(RecordKind::Checkpoint), ..RecordFilter::default() };
-    for row in repository.catalogue.records(&filter)? {
-        add(format!("entry {}", row.number), row.record.text.unwrap_or_default(), false);
-    }
-    Ok(known)
 }
 
 struct Judge<'a> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Card;
 use crate::model::{Metric, Source, Step};
-use crate::ops::lineage::{NodeId, NodeKind, gone_words};
+use crate::ops::lineage::{NodeId, NodeKind, gone_words, state_words};
 
 /// How many nodes and how many notes are named.
 const NAMED: usize = 50;
@@ -133,6 +133,7 @@ fn about(card: &Card, out: &mut String) {
     let _ = writeln!(out, "- Files: {}\n- Bytes: {}", record.files, record.bytes);
     // The version still says how many files it has; who is given the card must know what is not there.
     let own = card.origins.node(&NodeId::Version(card.version));
+    item(out, "State", own.and_then(|own| own.state.as_deref()));
     item(out, "Not there any more", own.and_then(gone_words).as_deref());
     let records = card.records().map(|records| records.to_string());
     item(out, "Records", records.as_deref());
@@ -277,7 +278,8 @@ fn origins(card: &Card, out: &mut String) {
     );
     let others = named(NodeKind::Version).chain(named(NodeKind::Source));
     for node in others.take(NAMED) {
-        let _ = writeln!(out, "- {}", line(&node.label));
+        let state = state_words(node).map(|words| format!(" ({words})"));
+        let _ = writeln!(out, "- {}{}", line(&node.label), state.unwrap_or_default());
     }
     if versions + sources > NAMED {
         let _ = writeln!(out, "- and {} more", versions + sources - NAMED);

@@ -134,6 +134,11 @@ impl Canaries {
         rolling
     }
 
+    /// Whether a window is looked for.
+    pub(super) fn has(&self, (rolling, hash): &Window) -> bool {
+        self.windows.get(rolling).is_some_and(|known| known.contains(hash))
+    }
+
     /// Whether any of these windows is looked for.
     pub(super) fn knows_any(&self, rolling: &[u32]) -> bool {
         rolling.iter().any(|one| self.windows.contains_key(one))

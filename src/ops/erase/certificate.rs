@@ -68,12 +68,8 @@ pub(super) fn certify(
     let papers = repository.papers(CERTIFICATES);
     let name = format!("{}.json", job.plan);
     let public = signer.key.public();
-    if let Some(bytes) = papers.read(&name)?
-        && let Ok(opened) = dsse::open(&bytes, PAYLOAD, &[public], 1)
-        && let Ok(statement) = canonical::decode::<Statement>("certificate", &opened.payload)
-        && statement.predicate.status == "final"
-    {
-        let Predicate { status, not_proven, .. } = statement.predicate;
+    if let Some((bytes, predicate)) = final_one(repository, signer, &job.plan)? {
+        let Predicate { status, not_proven, .. } = predicate;
         let certified = Certified { path: papers.path(&name), status, not_proven };
         record(repository, &certified, &bytes, &job.plan)?;
         return Ok(certified);
@@ -89,6 +85,29 @@ pub(super) fn certify(
     let certified = Certified { path, status, not_proven };
     record(repository, &certified, &envelope, &job.plan)?;
     Ok(certified)
+}
+
+/// What the certificate of a plan says, if there is a final one that this key has signed.
+pub(super) fn made(
+    repository: &Repository,
+    signer: &Signer,
+    plan: &str,
+) -> Result<Option<Predicate>> {
+    Ok(final_one(repository, signer, plan)?.map(|(_, predicate)| predicate))
+}
+
+fn final_one(
+    repository: &Repository,
+    signer: &Signer,
+    plan: &str,
+) -> Result<Option<(Vec<u8>, Predicate)>> {
+    let bytes = repository.papers(CERTIFICATES).read(&format!("{plan}.json"))?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let opened = dsse::open(&bytes, PAYLOAD, &[signer.key.public()], 1).ok();
+    let statement = opened
+        .and_then(|opened| canonical::decode::<Statement>("certificate", &opened.payload).ok());
+    let predicate = statement.map(|statement| statement.predicate);
+    Ok(predicate.filter(|one| one.status == "final").map(|predicate| (bytes, predicate)))
 }
 
 /// Notes in the journal that there is a certificate, unless it says so.
@@ -455,6 +474,7 @@ fn not_proven(plan: &Plan, job: &Job, evidence: &Evidence, held: &[Held]) -> Vec
              cannot change"
         ));
     }
+    all.extend(evidence.in_journal.words());
     all
 }
 

@@ -17,6 +17,7 @@ use super::run::gone;
 use super::statement::{
     CERTIFICATES, Concerned, Held, PAYLOAD, PREDICATE, Predicate, STATEMENT, Statement,
 };
+use super::told::Told;
 use super::verify::{Sought, Witness};
 use crate::catalogue::Catalogue;
 use crate::format::canonical;
@@ -357,7 +358,7 @@ fn against(
             _ => problem("a file that it names is not marked as erased under it"),
         }
     }
-    look(store, &catalogue, presence, (&plan, &job), device, &predicate.holders, problems)
+    look(store, &catalogue, presence, (&plan, &job), device, predicate, problems)
 }
 
 /// Reads every byte of the store and its worktrees again.
@@ -367,9 +368,11 @@ fn look(
     presence: HashMap<FileId, Presence>,
     (plan, job): (&Plan, &job::Job),
     device: Option<PathBuf>,
-    holders: &[Held],
+    predicate: &Predicate,
     problems: &mut Vec<String>,
 ) -> Result<()> {
+    // What was said later is not told by it.
+    let last = Some(predicate.journal.number);
     let at = |source| repo::Error::Io { path: store.into(), source };
     let worktrees = catalogue.worktrees()?;
     let witness = Witness {
@@ -380,12 +383,18 @@ fn look(
         gone: presence,
         device,
         archives: plan.archives(),
+        told: Told::read(catalogue, &job.canaries(), last)?,
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };
     let evidence = witness.look(&sought)?;
     problems.extend(evidence.found);
-    for holder in holders.iter().filter(|one| one.kind == "archive" && one.status == "confirmed") {
+    if let Some(number) = evidence.in_journal.untold(&predicate.not_proven) {
+        let what = "holds a part of it, and the certificate does not say so";
+        problems.push(format!("entry {number} of the journal {what}"));
+    }
+    let confirmed = |one: &&Held| one.kind == "archive" && one.status == "confirmed";
+    for holder in predicate.holders.iter().filter(confirmed) {
         for what in evidence.archives.get(Path::new(&holder.place)).into_iter().flatten() {
             problems.push(format!("archive {} holds {what}", holder.place));
         }

@@ -17,6 +17,7 @@ use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
 use super::records::{self, Search};
 use super::residue::scrub;
 use super::select::{Scope, Selected, select};
+use super::told::Told;
 use super::verify::{Evidence, Sought, Witness};
 use crate::catalogue::{self, Change, Changeset, RecordFilter};
 use crate::format::frame::Key;
@@ -114,7 +115,8 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     job.note("scrub", start, repository.now());
     job.save(repository)?;
     let start = repository.now();
-    let evidence = witness(repository, &plan, &job, options.device.clone())?;
+    let last = certificate::made(repository, &signer, &id)?.map(|one| one.journal.number);
+    let evidence = witness(repository, &plan, &job, options.device.clone(), last)?;
     if !evidence.found.is_empty() {
         return Err(Error::Incomplete(evidence.found));
     }
@@ -168,12 +170,14 @@ pub(super) fn load(repository: &Repository, text: &str) -> Result<(String, Plan)
     Ok((id, plan))
 }
 
-/// Looks for what a plan has erased, by another way than it was erased by.
+/// Looks for what a plan has erased, by another way than it was erased by. What the journal says on
+/// its own behalf, up to entry `last` if there is a certificate already, is no finding.
 pub(super) fn witness(
     repository: &Repository,
     plan: &Plan,
     job: &Job,
     device: Option<std::path::PathBuf>,
+    last: Option<u64>,
 ) -> Result<Evidence> {
     repository.refresh()?;
     let worktrees = repository.catalogue.worktrees()?;
@@ -185,6 +189,7 @@ pub(super) fn witness(
         gone: gone(repository.catalogue.presence()?),
         device,
         archives: plan.archives(),
+        told: Told::read(&repository.catalogue, &job.canaries(), last)?,
     };
     let files = plan.found.targets.iter().map(|target| target.file).collect();
     let sought = Sought { keys: job.keys(), files, canaries: job.canaries() };

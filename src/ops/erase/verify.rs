@@ -16,6 +16,7 @@ use super::canary::{Canaries, Window};
 use super::frames::{Bytes, Eyes, Needed, Seen, Sighting};
 use super::probe::{Probed, probe};
 use super::residue::{files_of, kind_of};
+use super::told::{InJournal, Told};
 use crate::format::frame::Key;
 use crate::format::frame::codec::Decoder;
 use crate::format::kind::Kind;
@@ -54,6 +55,8 @@ pub(super) struct Witness {
     pub(super) device: Option<PathBuf>,
     /// Archives that can be reached.
     pub(super) archives: Vec<PathBuf>,
+    /// What the journal says on its own behalf.
+    pub(super) told: Told,
 }
 
 /// What came of it.
@@ -77,6 +80,8 @@ pub(super) struct Evidence {
     pub(super) device_hits: u64,
     /// Windows that stand in records of versions or listings, whose ids cannot change.
     pub(super) in_metadata: u64,
+    /// The entries of the journal that have a part of it which nothing else told of has.
+    pub(super) in_journal: InJournal,
     /// Worktrees that are not there.
     pub(super) absent_worktrees: Vec<PathBuf>,
     /// What archives hold of it, of each that was looked into.
@@ -92,6 +97,7 @@ struct Place {
 /// What one walk has seen.
 struct Walk<'a> {
     sought: &'a Sought,
+    told: &'a Told,
     sightings: Vec<Sighting>,
     /// Of what is sought: the records that files that stay need.
     needed: HashSet<Key>,
@@ -116,6 +122,7 @@ impl Witness {
     pub(super) fn look(&self, sought: &Sought) -> Result<Evidence> {
         let mut walk = Walk {
             sought,
+            told: &self.told,
             sightings: Vec::new(),
             needed: HashSet::new(),
             chunks: Needed::new(),
@@ -165,6 +172,9 @@ impl Witness {
             walk.evidence.device_bytes = Some(bytes);
         }
         walk.evidence.in_metadata = walk.in_metadata.len() as u64;
+        // But for what stands in content that stays.
+        let counts = |one: &Window| walk.canaries.has(one) && !walk.in_metadata.contains(one);
+        walk.evidence.in_journal = self.told.only(counts);
         walk.evidence.found.truncate(MOST_NAMED);
         Ok(walk.evidence)
     }
@@ -402,10 +412,15 @@ impl Walk<'_> {
 
     fn probed(&mut self, kind: &'static str, path: &Path, probed: &Probed) {
         self.evidence.bytes += probed.bytes;
-        // The catalogue repeats who made a version, its message and its paths: what stands in the
-        // version itself, which cannot change, is told by itself.
-        let repeats = matches!(kind, "catalogue" | "old catalogues" | "journal copy");
-        let is_told = |window: &&Window| repeats && self.in_metadata.contains(*window);
+        // The catalogue repeats who made a version, its message and its paths, and who did what: what
+        // stands in the version or the entry itself, which cannot change, is told by itself.
+        let repeats = matches!(
+            kind,
+            "catalogue" | "old catalogues" | "journal copy" | "plans and certificates"
+        );
+        let is_told = |window: &&Window| {
+            repeats && (self.in_metadata.contains(*window) || self.told.has(window))
+        };
         let count = probed.windows.iter().filter(|window| !is_told(window)).count();
         if count > 0 {
             let text = format!("{count} windows of it stand in {}", path.display());

@@ -19,11 +19,8 @@ pub fn dot(graph: &Graph) -> String {
             NodeKind::Consumer => "component",
         };
         let thick = if graph.targets.contains(&node.id) { ", penwidth=2" } else { "" };
-        let gone = match node.presence.as_deref() {
-            None | Some("present") => "",
-            Some(_) => ", style=dashed",
-        };
-        let label = match gone_words(node) {
+        let gone = if is_gone(node) { ", style=dashed" } else { "" };
+        let label = match state_words(node) {
             Some(words) => quoted(&format!("{}\n[{words}]", node.label)),
             None => quoted(&node.label),
         };
@@ -38,6 +35,21 @@ pub fn dot(graph: &Graph) -> String {
     }
     out.push_str("}\n");
     out
+}
+
+/// Whether something of a version cannot be had.
+pub(super) fn is_gone(node: &Node) -> bool {
+    node.presence.as_deref().is_some_and(|presence| presence != "present")
+}
+
+/// The stage of a version's life and what of it is gone, such as `retired, partly erased: 1 file`; what
+/// says the same is said once.
+pub(in crate::ops) fn state_words(node: &Node) -> Option<String> {
+    let gone = gone_words(node);
+    match node.state.as_deref().filter(|state| node.presence.as_deref() != Some(*state)) {
+        None => gone,
+        Some(state) => Some(gone.map_or(state.to_owned(), |gone| format!("{state}, {gone}"))),
+    }
 }
 
 /// `partly erased: 1 file`, of a version that is not there as a whole.

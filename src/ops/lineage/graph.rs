@@ -130,6 +130,10 @@ pub struct Node {
     /// Of a version: how many of its files cannot be given out, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_files: Option<u64>,
+    /// Of a version: the stage of life that it, or else its dataset, was said to be in, unless that is
+    /// `active`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// An edge.
@@ -169,6 +173,7 @@ impl Graph {
         for node in &mut nodes {
             if let NodeId::Version(id) = &node.id {
                 node.presence = Some(presences.of(id, node.dataset.as_ref()).to_owned());
+                node.state = presences.stage(id, node.dataset.as_ref()).map(str::to_owned);
             }
         }
         if self.nodes.is_empty() {
@@ -307,8 +312,8 @@ impl Builder {
             NodeId::Version(version) => self.versions.insert(*version, self.nodes.len()),
             _ => self.places.insert(id.clone(), self.nodes.len()),
         };
-        let (time, presence, absent_files) = (None, None, None);
-        self.nodes.push(Node { id, kind, label, dataset, time, presence, absent_files });
+        let (time, presence, absent_files, state) = (None, None, None, None);
+        self.nodes.push(Node { id, kind, label, dataset, time, presence, absent_files, state });
         self.nodes.len() - 1
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::dot::{gone_words, words};
+use super::dot::{is_gone, state_words, words};
 use super::{Graph, NodeId, NodeKind};
 
 /// The graph as a Mermaid flowchart; arrows point as edges do.
@@ -18,10 +18,10 @@ pub fn mermaid(graph: &Graph) -> String {
             NodeKind::Source => ("[(", ")]"),
             NodeKind::Consumer => ("{{", "}}"),
         };
-        let gone = gone_words(node).map(|words| format!("<br>[{}]", escaped(&words)));
-        let (label, gone) = (escaped(&node.label), gone.unwrap_or_default());
-        let _ = writeln!(out, "  n{place}{open}\"{label}{gone}\"{close}");
-        if !gone.is_empty() {
+        let state = state_words(node).map(|words| format!("<br>[{}]", escaped(&words)));
+        let (label, state) = (escaped(&node.label), state.unwrap_or_default());
+        let _ = writeln!(out, "  n{place}{open}\"{label}{state}\"{close}");
+        if is_gone(node) {
             let _ = writeln!(out, "  style n{place} stroke-dasharray:4 4");
         }
     }

@@ -44,6 +44,14 @@ impl Presences {
         Ok(this)
     }
 
+    /// The stage that a version, or its dataset, was said to be in; none if that is `active`, or
+    /// nothing was ever said.
+    pub fn stage(&self, version: &VersionId, dataset: Option<&DatasetName>) -> Option<&str> {
+        let own = self.versions.get(version);
+        let state = own.or_else(|| dataset.and_then(|dataset| self.datasets.get(dataset)))?;
+        Some(state.as_str()).filter(|state| !matches!(*state, "" | "active"))
+    }
+
     /// `present`, `archived` or `erased`: what was recorded last. A retired version is there still.
     pub fn of(&self, version: &VersionId, dataset: Option<&DatasetName>) -> &str {
         let own = self.versions.get(version);

@@ -85,6 +85,7 @@ impl Document<'_> {
         put(&mut fields, "stem:dataset", node.dataset.as_ref().map(|name| name.as_str()));
         put(&mut fields, "stem:presence", node.presence.as_deref());
         put(&mut fields, "stem:absentFiles", node.absent_files);
+        put(&mut fields, "stem:state", node.state.as_deref());
         match node.kind {
             NodeKind::Version => self.version(node, fields),
             NodeKind::Step => self.step(node, fields),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::dot::gone_words;
+use super::dot::state_words;
 use super::{Edge, Graph, Node, NodeId, Relation};
 
 /// How wide the part before the words may become.
@@ -129,6 +129,6 @@ impl<'a> Tree<'a, '_> {
 
 fn named(node: &Node) -> String {
     let date = node.time.map(|time| format!(", {}", &time.to_string()[..10]));
-    let gone = gone_words(node).map(|words| format!(" [{words}]"));
-    format!("{}{}{}", node.label, date.unwrap_or_default(), gone.unwrap_or_default())
+    let state = state_words(node).map(|words| format!(" [{words}]"));
+    format!("{}{}{}", node.label, date.unwrap_or_default(), state.unwrap_or_default())
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use super::plan::{Aux, CoreVersion, Found, Goes, Total};
-use crate::format::manifest::{self, Node};
 use crate::model::{Class, FileId, ManifestId, RefKind, RepoPath, VersionId};
 use crate::ops::classify::{Rules, survey_of};
 use crate::ops::erase::{NamedRef, downstream};
@@ -132,19 +131,7 @@ fn spare(
     let worktrees = repository.catalogue.worktrees()?.into_iter();
     let elsewhere = worktrees.filter(|row| row.state.dataset != target.dataset);
     roots.extend(elsewhere.map(|row| row.state.staged));
-    let (nodes, mut seen) = (repository.nodes(), HashSet::new());
-    for root in roots {
-        manifest::walk(&nodes, &root, |id: &ManifestId, node: &Node| {
-            if !seen.insert(*id) {
-                return false;
-            }
-            let mut entries = node.entries();
-            while let Some(entry) = entries.next_entry() {
-                goes.remove(&entry.file.file);
-            }
-            true
-        })?;
-    }
+    repository.each_file_in(roots, |file| drop(goes.remove(&file.file)))?;
     Ok(())
 }
 
