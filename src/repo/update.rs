@@ -54,9 +54,9 @@ enum Standing {
 ///
 /// A file that is there and is neither the old content nor the new stops everything before the
 /// first write, unless `force` is set; files in a directory whose place is needed do so even then. A
-/// file that is missing is no obstacle, nor is one that an update has half written which was killed. Of a file that was replaced, the redacted copy is written; where
-/// content is gone, what was there before goes, nothing is written, and the index knows the file as
-/// one that is not there.
+/// file that is missing is no obstacle, nor is one that a killed update has half written. Of a file
+/// that was replaced, the redacted copy is written; where content is gone, what was there before
+/// goes, nothing is written, and the index knows the file as one that is not there.
 ///
 /// # Errors
 ///
