@@ -8,10 +8,10 @@ use super::add::Problem;
 use super::{Error, Result};
 use crate::catalogue::{self, Change};
 use crate::format::manifest;
-use crate::model::{Entry, Record, RecordKind, VersionId};
+use crate::model::{Entry, ManifestId, Record, RecordKind, VersionId};
 use crate::repo::{
-    self, Absent, Error as RepoError, Repository, Result as RepoResult, Revision, Transaction,
-    extract,
+    self, Absent, Error as RepoError, Nodes, Repository, Result as RepoResult, Revision,
+    Transaction, extract_listing,
 };
 use crate::worktree::write::Writer;
 
@@ -54,19 +54,19 @@ pub fn export(
     let version = found.version;
     let root = repository.manifest_of(&version)?;
     let nodes = repository.nodes();
-    let entries = manifest::list(&nodes, &root, b"")?.collect::<RepoResult<Vec<Entry>>>()?;
+    let totals = manifest::summary(&nodes, &root)?;
     let directory = std::path::absolute(directory).map_err(|error| io(directory, error))?;
     let mut done = Export {
         version,
-        files: entries.len() as u64,
-        bytes: entries.iter().map(|entry| entry.file.size).sum(),
+        files: totals.files,
+        bytes: totals.bytes,
         directory,
         absent: super::travel::absent_in(repository, &root)?,
         journaled: false,
         failed: Vec::new(),
         dry_run,
     };
-    if !entries.is_empty() && done.absent.len() == entries.len() {
+    if totals.files > 0 && done.absent.len() as u64 == totals.files {
         return Err(RepoError::AllAbsent { absent: done.absent }.into());
     }
     refuse_occupied(&done.directory)?;
@@ -75,16 +75,13 @@ pub fn export(
     }
     std::fs::create_dir_all(&done.directory).map_err(|error| io(&done.directory, error))?;
     let writer = Writer::open(&done.directory)?;
-    if writer.folds_names()?
-        && let Some((first, second)) = Writer::clashes(entries.iter().map(|entry| &entry.path))
-    {
-        let text = format!("`{first}` and `{second}` are one name in {}", done.directory.display());
-        return Err(Error::Refused(text));
+    if writer.folds_names()? {
+        refuse_clashes(&nodes, &root, &done.directory)?;
     }
     done.journaled = journal(repository, &found, &done.directory)?;
-    let extracted = extract(repository, &writer, &entries)?;
-    done.files = extracted.written.len() as u64;
-    done.bytes = extracted.written.iter().map(|(_, record)| record.file.size).sum();
+    let entries = manifest::list(&nodes, &root, b"")?;
+    let extracted = extract_listing(repository, &writer, &totals, entries)?;
+    (done.files, done.bytes) = (extracted.files, extracted.bytes);
     let by_design =
         |error: &RepoError| matches!(error, RepoError::Erased { .. } | RepoError::Archived { .. });
     let failed = extracted.failed.iter().filter(|failed| !by_design(&failed.error));
@@ -109,6 +106,18 @@ fn journal(repository: &Repository, found: &Revision, to: &Path) -> Result<bool>
         changed => {
             changed?;
             Ok(true)
+        }
+    }
+}
+
+/// Refuses a listing with two paths that are one name where it is to be written.
+fn refuse_clashes(nodes: &Nodes<'_>, root: &ManifestId, directory: &Path) -> Result<()> {
+    let entries = manifest::list(nodes, root, b"")?.collect::<RepoResult<Vec<Entry>>>()?;
+    match Writer::clashes(entries.iter().map(|entry| &entry.path)) {
+        None => Ok(()),
+        Some((first, second)) => {
+            let directory = directory.display();
+            Err(Error::Refused(format!("`{first}` and `{second}` are one name in {directory}")))
         }
     }
 }

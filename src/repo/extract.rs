@@ -11,6 +11,7 @@ use self::gather::Gather;
 use super::content::{ChunkList, Content};
 use super::ingest::{Failed, join};
 use super::{Error, Repository, Result};
+use crate::format::manifest::Totals;
 use crate::format::recipe::ChunkRef;
 use crate::model::{Entry, Mode};
 use crate::worktree::write::{Hand, NewFile, Writer};
@@ -29,6 +30,19 @@ pub struct Extracted {
     pub failed: Vec<Failed>,
 }
 
+/// What became of files of which nobody wants to know each.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// So many are written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those that are not, in path order.
+    pub failed: Vec<Failed>,
+}
+
+/// So many files of a listing are in memory at a time.
+const LISTED_FILES: usize = 1 << 16;
 /// From this size on the threads share a file.
 const BIG_BYTES: u64 = 8 << 20;
 /// Small files are taken by so many.
@@ -46,12 +60,68 @@ pub fn extract(repository: &Repository, writer: &Writer, entries: &[Entry]) -> R
     extract_over(repository, writer, entries, &FormerFiles::default())
 }
 
+/// As [`extract`], of a whole listing that is read on the way: `totals` says how much it has.
+/// Memory does not grow with it.
+///
+/// # Errors
+///
+/// As [`extract`].
+pub fn extract_listing(
+    repository: &Repository,
+    writer: &Writer,
+    totals: &Totals,
+    entries: impl Iterator<Item = Result<Entry>>,
+) -> Result<Sums> {
+    let mut sums = Sums::default();
+    let mut entries = entries.fuse();
+    writing(repository, totals.files, totals.bytes, || {
+        loop {
+            let part = entries.by_ref().take(LISTED_FILES).collect::<Result<Vec<_>>>()?;
+            if part.is_empty() {
+                return Ok(());
+            }
+            let done = extract_delivered(repository, writer, &part, &FormerFiles::default())?;
+            sums.files += done.written.len() as u64;
+            sums.bytes += done.written.iter().map(|(_, record)| record.file.size).sum::<u64>();
+            sums.failed.extend(done.failed);
+        }
+    })?;
+    Ok(sums)
+}
+
+/// Does `work` as one phase, in which so many files are written.
+fn writing<T>(
+    repository: &Repository,
+    files: u64,
+    bytes: u64,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let progress = &*repository.environment.progress;
+    progress.begin("writing", Some(files), Some(bytes));
+    let done = work();
+    progress.end();
+    done
+}
+
 /// As [`extract`]; what new files have in common with those they replace is taken from these.
 ///
 /// # Errors
 ///
 /// As [`extract`].
 pub(super) fn extract_over(
+    repository: &Repository,
+    writer: &Writer,
+    entries: &[Entry],
+    formers: &FormerFiles<'_>,
+) -> Result<Extracted> {
+    let bytes = entries.iter().map(|entry| entry.file.size).sum();
+    writing(repository, entries.len() as u64, bytes, || {
+        extract_delivered(repository, writer, entries, formers)
+    })
+}
+
+/// Writes what is delivered in the place of each file: itself, or its redacted copy.
+fn extract_delivered(
     repository: &Repository,
     writer: &Writer,
     entries: &[Entry],
@@ -89,9 +159,6 @@ fn extract_present(
     formers: &FormerFiles<'_>,
 ) -> Result<Extracted> {
     let threads = repository.threads().min(entries.len().max(1) * 64);
-    let bytes = entries.iter().map(|entry| entry.file.size).sum();
-    let progress = &*repository.environment.progress;
-    progress.begin("writing", Some(entries.len() as u64), Some(bytes));
     let is_big = |&index: &usize| {
         let file = &entries[index].file;
         file.mode != Mode::Symlink && file.size >= BIG_BYTES
@@ -112,7 +179,6 @@ fn extract_present(
             .collect();
         workers.into_iter().map(join).collect::<Vec<_>>()
     });
-    progress.end();
     results.into_iter().collect::<Result<()>>()?;
     let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);

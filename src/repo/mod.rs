@@ -50,7 +50,7 @@ pub use checkpoints::CheckpointFile;
 pub use config::Config;
 pub use content::{ChunkList, Content};
 pub use error::{Error, Result};
-pub use extract::{Extracted, extract};
+pub use extract::{Extracted, Sums, extract, extract_listing};
 pub use hold::{Doomed, DoomedFile, Hold, Holds, Release};
 pub use ingest::{
     Assembler, Failed, Ingested, Joined, Load, Sink, Splice, Spliced, ingest, ingest_bytes,

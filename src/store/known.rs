@@ -17,7 +17,7 @@ use crate::format::frame::Key;
 use crate::format::table::{self, Entry};
 use crate::model::PackName;
 
-/// More keys than this are not kept in memory: about 36 MB.
+/// With so many keys in memory, about 36 MB, those of packs that are written leave it.
 const KEYS_IN_MEMORY: usize = 1 << 19;
 /// So many tables of packs are searched one by one before they are made into one.
 const TABLES: usize = 16;
@@ -109,7 +109,7 @@ impl Known {
         table_at: u64,
         entries: &[Entry],
     ) -> Result<(), Error> {
-        if self.count.load(Ordering::Relaxed) <= self.limit {
+        if self.count.load(Ordering::Relaxed) < self.limit {
             return Ok(());
         }
         let table_len = (entries.len() * table::ENTRY_LEN) as u64;

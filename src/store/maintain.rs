@@ -13,7 +13,7 @@ use super::index::{self, IndexTable, Source};
 use super::medium::{INDEX, PACKS, TMP, join};
 use super::packs::{Pack, PackInfo};
 use super::view::View;
-use super::write::PACK_BYTES;
+use super::write::{MERGED_OBJECTS, PACK_BYTES};
 use crate::model::PackName;
 
 /// So many packs of one size become one.
@@ -36,12 +36,15 @@ pub struct Listing {
 /// The groups of small packs that should be merged, each into one.
 ///
 /// Packs are sorted into tiers, each eight times the size of the one before, up to half of a full
-/// pack; eight of one tier and kind make one of a higher tier. A byte is therefore copied at most
+/// pack (in bytes, or objects); eight of one tier and kind make one of a higher tier. A byte is therefore copied at most
 /// once per tier, six times in its life, and of n commits of any size O(log n) small packs are
 /// left.
 pub fn merge_candidates(live: &[PackInfo]) -> Vec<Vec<PackInfo>> {
     let mut tiers: BTreeMap<_, Vec<PackInfo>> = BTreeMap::new();
-    for pack in live.iter().filter(|pack| pack.bytes < PACK_BYTES / 2) {
+    let is_small = |pack: &&PackInfo| {
+        pack.bytes < PACK_BYTES / 2 && (pack.objects as usize) < MERGED_OBJECTS / 2
+    };
+    for pack in live.iter().filter(is_small) {
         let tier = (pack.bytes / SMALLEST_TIER).checked_ilog2().map_or(0, |bits| bits / 3 + 1);
         tiers.entry((pack.kind, tier)).or_default().push(pack.clone());
     }

@@ -61,7 +61,7 @@ impl Store {
         let recompress = level.is_some();
         let mut copier = Copier { keep, recompress, decoder, object: Vec::new() };
         for kind in [PackKind::Data, PackKind::Meta] {
-            let mut packer = session.packer(kind)?.with_any_number();
+            let mut packer = session.packer(kind)?.of_merged();
             for pack in packs.iter().filter(|pack| pack.kind == kind) {
                 self.copy(pack, &mut packer, &mut copier)?;
             }

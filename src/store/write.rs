@@ -24,8 +24,10 @@ use crate::model::PackName;
 /// A pack is full when frames and table have so many bytes.
 pub const PACK_BYTES: u64 = 64 << 20;
 /// A pack of new objects is full when it has so many: their table lies in memory until it is written.
-/// Packs that are made of other packs may have more, so that merging comes to an end.
 pub(super) const PACK_OBJECTS: usize = 1 << 17;
+/// A pack that is made of other packs is full when it has so many. One with half of them is not merged
+/// again, so that merging comes to an end.
+pub(super) const MERGED_OBJECTS: usize = 1 << 19;
 /// Frames are handed to the medium in pieces of this size, which stay in the core's cache.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -179,9 +181,9 @@ struct Open {
 }
 
 impl Packer {
-    /// Lets a pack have as many objects as fit.
-    pub(super) fn with_any_number(mut self) -> Self {
-        self.most_objects = usize::MAX;
+    /// Lets a pack have as many objects as one that is made of others may have.
+    pub(super) fn of_merged(mut self) -> Self {
+        self.most_objects = MERGED_OBJECTS;
         self
     }
 
@@ -256,16 +258,10 @@ impl Packer {
         key: &Key,
         frame: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<frame::Header, Error>,
     ) -> Result<frame::Header, Error> {
-        let most_objects = self.most_objects;
-        let full = |open: &Open, buffered: usize| {
-            open.entries.len() >= most_objects
-                || is_full(
-                    open.written + buffered as u64,
-                    open.entries.len(),
-                    self.shared.pack_bytes,
-                )
-        };
-        if self.open.as_ref().is_some_and(|open| full(open, self.buffer.len())) {
+        let limits = (self.most_objects, self.shared.pack_bytes);
+        if let Some(open) = &self.open
+            && is_full(open.written + self.buffer.len() as u64, open.entries.len(), limits)
+        {
             self.close()?;
         }
         let open = match &mut self.open {
@@ -311,12 +307,13 @@ impl Drop for Packer {
     }
 }
 
-/// Whether a pack with so many bytes of header and frames, and so many objects, gets no more.
-fn is_full(frames_end: u64, objects: usize, pack_bytes: u64) -> bool {
-    frames_end + (objects * table::ENTRY_LEN) as u64 >= pack_bytes
+/// Whether a pack with so many bytes of header and frames, and so many objects, gets no more: it has
+/// the most objects, or with its table the most bytes.
+fn is_full(frames_end: u64, objects: usize, (most, pack_bytes): (usize, u64)) -> bool {
+    objects >= most || frames_end + (objects * table::ENTRY_LEN) as u64 >= pack_bytes
 }
 
-/// Adds up the packs that a [`Packer`] of any number of objects would write, and writes none.
+/// Adds up the packs that a [`Packer`] [of other packs](Packer::of_merged) would write, and writes none.
 pub(super) struct Gauge {
     /// Packs so far.
     pub(super) packs: u64,
@@ -335,7 +332,8 @@ impl Gauge {
 
     /// Counts an object with a frame of so many bytes.
     pub(super) fn put(&mut self, frame_len: u64) {
-        if self.packs == 0 || is_full(self.frames_end, self.objects, self.pack_bytes) {
+        let limits = (MERGED_OBJECTS, self.pack_bytes);
+        if self.packs == 0 || is_full(self.frames_end, self.objects, limits) {
             self.packs += 1;
             self.bytes += (pack::HEADER_LEN + pack::TRAILER_LEN) as u64;
             (self.frames_end, self.objects) = (pack::HEADER_LEN as u64, 0);

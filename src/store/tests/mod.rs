@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::medium::doubles::{Flaw, Flawed, Forgetful};
 use super::medium::{INDEX, Medium, TMP};
-use super::write::PACK_OBJECTS;
+use super::write::{MERGED_OBJECTS, PACK_OBJECTS};
 use super::*;
 use crate::format::frame::codec::{Encoder, LEVEL};
 use crate::format::frame::{self, Codec};
@@ -167,11 +167,11 @@ fn condemned_and_vanished_packs_are_not_built_upon() {
 }
 
 #[test]
-fn very_many_small_objects_fill_several_packs_that_merge_into_one() {
+fn very_many_small_objects_fill_several_packs_that_merge_into_fewer() {
     let store = Store::open(Arc::new(Forgetful::new()), Vec::new());
     let session = store.session(1).unwrap();
     let mut packer = session.packer(PackKind::Data).unwrap();
-    for number in 0..=PACK_OBJECTS as u32 {
+    for number in 0..=MERGED_OBJECTS as u32 {
         let bytes = number.to_le_bytes();
         packer.put(&Key::chunk(&ChunkId::of(&bytes)), &bytes).unwrap();
     }
@@ -179,10 +179,19 @@ fn very_many_small_objects_fill_several_packs_that_merge_into_one() {
     let packs = session.finish().unwrap();
     let mut objects: Vec<_> = packs.iter().map(|pack| pack.objects as usize).collect();
     objects.sort_unstable();
-    assert_eq!(objects, [1, PACK_OBJECTS]);
-    let merged = store.merge(&packs, &|_| true, 2, None).unwrap();
-    assert_eq!(merged.len(), 1);
-    assert_eq!(merged[0].objects as usize, PACK_OBJECTS + 1);
+    assert_eq!(objects, [1, PACK_OBJECTS, PACK_OBJECTS, PACK_OBJECTS, PACK_OBJECTS]);
+    store.set_live(packs.clone());
+    let measured = store.measure_merge(&packs, &|_| true).unwrap();
+    let mut merged = store.merge(&packs, &|_| true, 2, None).unwrap();
+    merged.sort_unstable_by_key(|pack| pack.objects);
+    let objects: Vec<_> = merged.iter().map(|pack| pack.objects as usize).collect();
+    assert_eq!(objects, [1, MERGED_OBJECTS]);
+    assert_eq!(measured.packs, 2);
+    assert_eq!(measured.bytes, merged.iter().map(|pack| pack.bytes).sum::<u64>());
+    // A pack that is half full is left alone, however short it is.
+    let half = |name| PackInfo { name, objects: MERGED_OBJECTS as u32 / 2, ..merged[0].clone() };
+    let many: Vec<_> = (0..20).map(|_| half(PackName::random().unwrap())).collect();
+    assert!(merge_candidates(&many).is_empty());
 }
 
 #[test]
