@@ -41,7 +41,8 @@ pub use contents::{ContentIndex, Held, Holder};
 pub use error::{Error, Result};
 pub use history::History;
 pub use journal::{
-    JournalEntry, JournalFilter, JournalHead, JournalReport, copied_after, read_copy, replace_copy,
+    JournalEntry, JournalFilter, JournalHead, JournalReport, copied_after, copy_of, read_copy,
+    replace_copy,
 };
 pub use lineage::{KnownVersion, Link, Linked, Seeds, Toward, Walked};
 pub use open::Catalogue;

@@ -10,7 +10,7 @@ use super::lock::{self, Lock};
 use super::maintain::pack_info;
 use super::{Environment, Error, Place, Result};
 use crate::catalogue::{
-    self, Catalogue, JournalEntry, PackState, copied_after, read_copy, replace_copy,
+    self, Catalogue, JournalEntry, PackState, copied_after, copy_of, read_copy, replace_copy,
 };
 use crate::format::frame::Key;
 use crate::format::version;
@@ -158,19 +158,15 @@ impl Copy {
         match self {
             Self::Whole => Ok(()),
             Self::Short => Ok(Catalogue::open(&place.catalogue())?.copy_journal()?),
-            Self::Damaged => Ok(replace_copy(&copy_of(place), entries)?),
+            Self::Damaged => Ok(replace_copy(&copy_of(&place.catalogue()), entries)?),
         }
     }
-}
-
-fn copy_of(place: &Place) -> PathBuf {
-    place.store.join("journal.jsonl")
 }
 
 /// The journal: of the old database where that is sound, else its copy. A database that lost its end
 /// does not push the longer copy aside, and where both have lost something they complete each other.
 fn journal(place: &Place) -> Result<Journal> {
-    let path = copy_of(place);
+    let path = copy_of(&place.catalogue());
     let (own, problem) = match own_journal(&place.catalogue()) {
         Ok(found) => found,
         Err(error) => (Vec::new(), Some(error.to_string())),

@@ -8,10 +8,15 @@ use super::{JournalEntry, JournalHead, PAGE};
 use crate::catalogue::open::beside;
 use crate::catalogue::{Catalogue, Error, Result};
 
+/// Where the copy of the journal of `database` lies: `journal.jsonl` beside it.
+pub fn copy_of(database: &Path) -> PathBuf {
+    database.with_file_name("journal.jsonl")
+}
+
 impl Catalogue {
-    /// Where the copy of the journal lies: `journal.jsonl` beside the database.
+    /// Where the copy of the journal lies.
     pub fn journal_copy_path(&self) -> PathBuf {
-        self.path().with_file_name("journal.jsonl")
+        copy_of(self.path())
     }
 
     /// Appends to the copy of the journal what it does not have yet.

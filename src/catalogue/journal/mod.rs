@@ -6,7 +6,7 @@
 mod copy;
 mod verify;
 
-pub use copy::{copied_after, read_copy, replace_copy};
+pub use copy::{copied_after, copy_of, read_copy, replace_copy};
 pub use verify::JournalFilter;
 
 use serde::{Deserialize, Serialize};
