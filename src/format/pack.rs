@@ -4,7 +4,7 @@
 //! Not here: frames (`frame`), the table's entries (`table`), files (`store`).
 //! Invariant: a header or trailer that decodes is of this format and within its limits.
 
-use crate::model::{ChunkId, PackName};
+use crate::model::PackName;
 
 use super::frame::FrameDamage;
 use super::kind::Kind;
@@ -177,12 +177,10 @@ pub fn encode_end(header: &[u8; HEADER_LEN], entries: &mut [Entry], frames_end: 
 }
 
 fn seal(header: &[u8; HEADER_LEN], table: &[u8], table_offset: u64, entries: u32) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(HEADER_LEN + table.len() + 12);
-    bytes.extend_from_slice(header);
-    bytes.extend_from_slice(table);
-    bytes.extend_from_slice(&table_offset.to_le_bytes());
-    bytes.extend_from_slice(&entries.to_le_bytes());
-    *ChunkId::of(&bytes).as_bytes()
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(header).update(table);
+    hasher.update(&table_offset.to_le_bytes()).update(&entries.to_le_bytes());
+    *hasher.finalize().as_bytes()
 }
 
 /// What is wrong with a pack.

@@ -17,7 +17,7 @@ pub enum Mode {
 }
 
 /// One file of a version without its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileRef {
     /// Regular, executable or link.
     pub mode: Mode,

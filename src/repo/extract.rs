@@ -14,8 +14,8 @@ use super::{Error, Repository, Result};
 use crate::format::manifest::Totals;
 use crate::format::recipe::ChunkRef;
 use crate::model::{Entry, Mode};
+use crate::worktree::Stat;
 use crate::worktree::write::{Hand, NewFile, Writer};
-use crate::worktree::{Record, Stat};
 
 mod big;
 pub(super) mod former;
@@ -25,7 +25,7 @@ mod gather;
 #[derive(Debug, Default)]
 pub struct Extracted {
     /// Those that are written: their place in the list that was given, in order, and how they look.
-    pub written: Vec<(usize, Record)>,
+    pub written: Vec<(usize, Stat)>,
     /// Those that are not, in path order.
     pub failed: Vec<Failed>,
 }
@@ -82,7 +82,8 @@ pub fn extract_listing(
             }
             let done = extract_delivered(repository, writer, &part, &FormerFiles::default())?;
             sums.files += done.written.len() as u64;
-            sums.bytes += done.written.iter().map(|(_, record)| record.file.size).sum::<u64>();
+            sums.bytes +=
+                done.written.iter().map(|(number, _)| part[*number].file.size).sum::<u64>();
             sums.failed.extend(done.failed);
         }
     })?;
@@ -143,9 +144,8 @@ fn extract_delivered(
         }
     }
     let mut done = extract_present(repository, writer, &given, formers)?;
-    for (number, record) in &mut done.written {
+    for (number, _) in &mut done.written {
         *number = places[*number];
-        record.file = entries[*number].file;
     }
     done.failed.extend(gone);
     done.failed.sort_by(|a, b| a.path.cmp(&b.path));
@@ -181,16 +181,9 @@ fn extract_present(
     });
     results.into_iter().collect::<Result<()>>()?;
     let mut done = shared.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    let mut extracted = Extracted::default();
-    for (index, result) in done {
-        let Entry { path, file } = &entries[index];
-        match result {
-            Ok(stat) => extracted.written.push((index, Record { file: *file, stat })),
-            Err(error) => extracted.failed.push(Failed { path: path.clone(), error }),
-        }
-    }
-    Ok(extracted)
+    done.written.sort_unstable_by_key(|(index, _)| *index);
+    done.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(done)
 }
 
 struct Shared<'a> {
@@ -202,7 +195,7 @@ struct Shared<'a> {
     big: Vec<big::BigFile<'a>>,
     small: Vec<usize>,
     next: AtomicUsize,
-    done: Mutex<Vec<(usize, Result<Stat>)>>,
+    done: Mutex<Extracted>,
 }
 
 struct Worker<'s, 'a> {
@@ -212,7 +205,7 @@ struct Worker<'s, 'a> {
     /// What was read from a file that is replaced.
     buffer: Vec<u8>,
     gather: Gather,
-    done: Vec<(usize, Result<Stat>)>,
+    done: Extracted,
 }
 
 impl<'s, 'a> Worker<'s, 'a> {
@@ -241,18 +234,25 @@ impl<'s, 'a> Worker<'s, 'a> {
                 self.finished(index, result)?;
             }
         }
-        self.shared.done.lock().unwrap_or_else(PoisonError::into_inner).extend(self.done);
+        let mut all = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
+        all.written.extend(self.done.written);
+        all.failed.extend(self.done.failed);
         Ok(())
     }
 
     /// Notes what became of a file; passes on what is wrong with more than the file.
     fn finished(&mut self, index: usize, result: Result<Stat>) -> Result<()> {
-        match &result {
-            Err(Error::Catalogue(_) | Error::Git(_)) => return result.map(drop),
-            Ok(stat) => self.shared.repository.environment.progress.advance(1, stat.size),
-            Err(_) => {}
+        match result {
+            Err(error @ (Error::Catalogue(_) | Error::Git(_))) => return Err(error),
+            Ok(stat) => {
+                self.shared.repository.environment.progress.advance(1, stat.size);
+                self.done.written.push((index, stat));
+            }
+            Err(error) => {
+                let path = self.shared.entries[index].path.clone();
+                self.done.failed.push(Failed { path, error });
+            }
         }
-        self.done.push((index, result));
         Ok(())
     }
 

@@ -139,19 +139,24 @@ fn update_present(
             hand.remove_empty_directory(&entry.path)?;
         }
     }
+    drop(standings);
     let extracted = extract_over(repository, &writer, &entries, &formers)?;
     if last {
         remove(&mut hand, changes, &mut updated)?;
     }
     updated.written += extracted.written.len() as u64;
-    for (number, record) in extracted.written {
-        updated.records.push((changes[places[number]].path.clone(), Some(record)));
+    drop(entries);
+    updated.records.reserve_exact(extracted.written.len());
+    for (number, stat) in extracted.written {
+        let change = &changes[places[number]];
+        let record = change.new.map(|file| Record { file, stat });
+        updated.records.push((change.path.clone(), record));
     }
     if let Some(Failed { path, error }) = extracted.failed.into_iter().next() {
         return Err(Error::Content { path, source: Box::new(error) });
     }
     writing.end()?;
-    updated.records.sort_by(|a, b| a.0.cmp(&b.0));
+    updated.records.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     updated.as_of = file_time(&repository.place.dot)?;
     Ok(updated)
 }
@@ -358,10 +363,12 @@ fn strangers(root: &Root, directory: &RepoPath, removed: &HashSet<&RepoPath>) ->
 
 /// Whether some file system takes the name of a file that goes for that of one that comes.
 fn has_aliases(changes: &[Change]) -> bool {
-    let gone = changes.iter().filter(|change| change.new.is_none());
-    let gone: HashSet<Vec<u8>> = gone.map(|change| change.path.folded()).collect();
-    let mut come = changes.iter().filter(|change| change.new.is_some());
-    !gone.is_empty() && come.any(|change| gone.contains(&change.path.folded()))
+    let (gone, come): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.new.is_none());
+    if gone.is_empty() || come.is_empty() {
+        return false;
+    }
+    let gone: HashSet<Vec<u8>> = gone.iter().map(|change| change.path.folded()).collect();
+    come.iter().any(|change| gone.contains(&change.path.folded()))
 }
 
 /// Whether the file system has room for all new files beside those that will go.

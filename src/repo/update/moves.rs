@@ -19,25 +19,39 @@ impl Moves {
     /// Pairs each file that goes, and is as it was recorded, with one of the same content and kind
     /// that comes where nothing is. Links are left out: whether they may stand depends on where.
     pub(super) fn of(changes: &[Change], standings: &[Standing]) -> Self {
-        let mut going: HashMap<FileRef, Vec<(usize, Stat)>> = HashMap::new();
-        // From the end, so that of several the first is taken first.
-        for (place, change) in changes.iter().enumerate().rev() {
-            if let (None, Some(file), Standing::Recorded(stat)) =
-                (change.new, change.old, standings[place])
-                && file.mode != Mode::Symlink
-            {
-                going.entry(file).or_default().push((place, stat));
+        let goes = |place: usize| match (changes[place].new, standings[place]) {
+            (None, Standing::Recorded(_)) => {
+                changes[place].old.filter(|file| file.mode != Mode::Symlink)
             }
+            _ => None,
+        };
+        let comes =
+            |place: usize| changes[place].new.filter(|_| standings[place] == Standing::Free);
+        // By content, and where several have the same in path order.
+        let sorted = |file: &dyn Fn(usize) -> Option<FileRef>| {
+            let mut found: Vec<(FileRef, usize)> =
+                (0..changes.len()).filter_map(|place| Some((file(place)?, place))).collect();
+            found.sort_unstable();
+            found
+        };
+        if !(0..changes.len()).any(|place| goes(place).is_some()) {
+            return Self::default();
         }
+        let coming = sorted(&comes);
+        if coming.is_empty() {
+            return Self::default();
+        }
+        let mut going = sorted(&goes).into_iter().peekable();
         let mut pairs = Vec::new();
-        for (place, change) in changes.iter().enumerate() {
-            if let Some(file) = change.new
-                && standings[place] == Standing::Free
-                && let Some((from, stat)) = going.get_mut(&file).and_then(Vec::pop)
+        for (file, to) in coming {
+            while going.next_if(|(other, _)| *other < file).is_some() {}
+            if let Some((_, from)) = going.next_if(|(other, _)| *other == file)
+                && let Standing::Recorded(stat) = standings[from]
             {
-                pairs.push((from, place, stat));
+                pairs.push((from, to, stat));
             }
         }
+        pairs.sort_unstable_by_key(|&(_, to, _)| to);
         Self { pairs }
     }
 
