@@ -1,8 +1,10 @@
 //! Comparing two listings, path by path.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use self::renames::find_renames;
 
 use super::Result;
 use super::add::{is_in, scope};
@@ -10,6 +12,8 @@ use crate::format::manifest;
 use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, VersionId};
 use crate::repo::{Looking, Repository, hash_file, survey};
 use crate::worktree::Root;
+
+mod renames;
 
 /// What happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -126,46 +130,6 @@ pub fn compare(
         changes.extend(PathChange::new(path, old, new));
     }
     Ok(changes)
-}
-
-/// Makes one renamed path of a deleted and an added one with the same content (not empty).
-///
-/// Where several could be meant, a path of the same name comes first, else the first in order.
-pub fn find_renames(changes: Vec<PathChange>) -> Vec<PathChange> {
-    let mut sources: HashMap<FileId, Vec<usize>> = HashMap::new();
-    for (place, change) in changes.iter().enumerate() {
-        if let (Kind::Deleted, Some(old)) = (change.change, change.old)
-            && old.size > 0
-        {
-            sources.entry(old.file).or_default().push(place);
-        }
-    }
-    let mut taken = vec![false; changes.len()];
-    let mut origins: HashMap<usize, usize> = HashMap::new();
-    for (place, change) in changes.iter().enumerate() {
-        let (Kind::Added, Some(new)) = (change.change, change.new) else { continue };
-        let Some(candidates) = sources.get_mut(&new.file) else { continue };
-        let same_name = |&place: &usize| changes[place].path.name() == change.path.name();
-        let at = candidates.iter().position(same_name).unwrap_or(0);
-        if candidates.is_empty() {
-            continue;
-        }
-        let source = candidates.remove(at);
-        taken[source] = true;
-        origins.insert(place, source);
-    }
-    let from = |place: &usize| origins.get(place).map(|&source| changes[source].clone());
-    let mut result = Vec::with_capacity(changes.len());
-    for (place, change) in changes.iter().enumerate().filter(|(place, _)| !taken[*place]) {
-        let mut change = change.clone();
-        if let Some(source) = from(&place) {
-            change.change = Kind::Renamed;
-            change.from = Some(source.path);
-            change.old = source.old;
-        }
-        result.push(change);
-    }
-    result
 }
 
 /// What to compare.

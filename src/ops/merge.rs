@@ -1,5 +1,7 @@
 //! Bringing another version's changes here: merge, cherry-pick, revert.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde::Serialize;
 
 use super::ask::{Coming, Draft, ask_here};
@@ -337,17 +339,16 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
     let head = repository.head_manifest()?;
     let mut changes = differences(repository, &repository.state().staged, &head)?;
     let nodes = repository.nodes();
+    let all: BTreeSet<RepoPath> = operation.all().into_iter().collect();
     if !force {
         // What was written into a path in conflict is given up with it; nothing else is.
-        let all = operation.all();
         let others = changes.iter().filter(|change| !all.contains(&change.path));
         Journey::by(repository, others.cloned().collect())?.check(repository)?;
     }
-    for path in operation.all() {
+    let changed: HashSet<RepoPath> = changes.iter().map(|change| change.path.clone()).collect();
+    for path in all.into_iter().filter(|path| !changed.contains(path)) {
         let file = manifest::get(&nodes, &head, path.as_bytes())?;
-        if !changes.iter().any(|change| change.path == path) {
-            changes.push(Change { path, old: file, new: file });
-        }
+        changes.push(Change { path, old: file, new: file });
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     let mut done = Merge {

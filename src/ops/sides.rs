@@ -1,11 +1,13 @@
 //! The other side of a conflict, as a file beside the path in conflict.
 
-use super::Result;
+use std::collections::HashSet;
+
 use super::operation::{Doing, Operation};
 use super::travel::Journey;
+use super::{Error, Result};
 use crate::format::manifest::{self, Change};
 use crate::model::RepoPath;
-use crate::repo::Repository;
+use crate::repo::{self, Repository};
 
 /// The name that the other side's file gets beside a path in conflict.
 pub(super) fn theirs_path(path: &RepoPath) -> Option<RepoPath> {
@@ -28,12 +30,22 @@ pub fn remove_sides(repository: &Repository, operation: &Operation) -> Result<()
         },
     };
     let nodes = repository.nodes();
+    let mut sides = Vec::new();
     for path in operation.all() {
         let file = manifest::get(&nodes, &theirs, path.as_bytes())?;
-        let (Some(beside), Some(file)) = (theirs_path(&path), file) else { continue };
-        let journey =
-            Journey::by(repository, vec![Change { path: beside, old: Some(file), new: None }])?;
-        if journey.check(repository).is_ok() {
+        let (Some(path), Some(file)) = (theirs_path(&path), file) else { continue };
+        sides.push(Change { path, old: Some(file), new: None });
+    }
+    sides.sort_by(|a, b| a.path.cmp(&b.path));
+    let journey = Journey::by(repository, sides.clone())?;
+    match journey.check(repository) {
+        Err(Error::Repo(repo::Error::Unsaved { paths })) => {
+            let changed: HashSet<RepoPath> = paths.into_iter().collect();
+            sides.retain(|side| !changed.contains(&side.path));
+            Journey::by(repository, sides)?.go(repository, false)?;
+        }
+        checked => {
+            checked?;
             journey.go(repository, false)?;
         }
     }

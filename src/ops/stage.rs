@@ -77,6 +77,7 @@ fn without(found: FileList<Found>, paths: &[RepoPath]) -> FileList<Found> {
     if paths.is_empty() {
         return found;
     }
+    let paths: HashSet<&RepoPath> = paths.iter().collect();
     found.into_iter().filter(|found| !paths.contains(&found.path)).collect()
 }
 

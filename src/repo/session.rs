@@ -1,6 +1,6 @@
 //! Writing: a session of the store that ends in one change of the catalogue.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,7 +30,7 @@ pub struct Session<'a> {
     new_chunks: AtomicU64,
     reused_bytes: AtomicU64,
     /// Content that was archived, or whose erasure was lifted, and that is taken in again.
-    returned: Mutex<Vec<(FileId, Presence)>>,
+    returned: Mutex<BTreeMap<FileId, Presence>>,
 }
 
 /// Encoded nodes by id.
@@ -212,9 +212,7 @@ impl<'a> Session<'a> {
         let overlay = self.repository.overlay();
         if let Some(presence) = overlay.get(file) {
             let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
-            if !returned.iter().any(|(known, _)| known == file) {
-                returned.push((*file, presence.clone()));
-            }
+            returned.entry(*file).or_insert_with(|| presence.clone());
         }
     }
 
@@ -225,7 +223,7 @@ impl<'a> Session<'a> {
             old: Some(old),
             new: None,
         };
-        returned.drain(..).map(back).collect()
+        std::mem::take(&mut *returned).into_iter().map(back).collect()
     }
 
     fn finish(self) -> Result<Vec<crate::store::PackInfo>> {
