@@ -15,6 +15,8 @@ mod fsck;
 mod gc;
 #[path = "keep/matrix.rs"]
 mod matrix;
+#[path = "keep/merge.rs"]
+mod merge;
 #[path = "keep/place.rs"]
 mod place;
 #[path = "keep/switch.rs"]
