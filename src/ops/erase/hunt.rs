@@ -144,12 +144,8 @@ impl<'s> Hunt<'s> {
         Ok(RefCell::new(Reuse::new(self.repository, most)?))
     }
 
-    /// Finds the files that hold such records, among `files`.
-    pub(super) fn files(
-        &self,
-        files: &BTreeMap<FileId, Candidate>,
-        selected: &mut Selected,
-    ) -> Result<()> {
+    /// Finds the files that hold such records, among `files`, which are sorted by their ids.
+    pub(super) fn files(&self, files: &[Candidate], selected: &mut Selected) -> Result<()> {
         let searched = fingerprint(files);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = known.filter(|known| known.searched == searched);
@@ -163,8 +159,8 @@ impl<'s> Hunt<'s> {
         };
         for (id, rest) in &known.rests {
             self.repository.admit(&rest.by)?;
-            if let Some(candidate) = files.get(id) {
-                selected.files.insert(*id, candidate.file);
+            if let Ok(place) = files.binary_search_by_key(id, |candidate| candidate.file.file) {
+                selected.files.insert(*id, files[place].file);
                 selected.rests.insert(*id, rest.clone());
             }
         }
@@ -177,11 +173,9 @@ impl<'s> Hunt<'s> {
     }
 
     /// What a plan says it has found, if looking at these files alone says the same.
-    fn confirmed(&self, files: &BTreeMap<FileId, Candidate>, said: Known) -> Result<Option<Known>> {
-        let of_plan = |(id, file): (&FileId, &Candidate)| {
-            said.rests.contains_key(id).then(|| (*id, file.clone()))
-        };
-        let mine: BTreeMap<FileId, Candidate> = files.iter().filter_map(of_plan).collect();
+    fn confirmed(&self, files: &[Candidate], said: Known) -> Result<Option<Known>> {
+        let of_plan = |one: &&Candidate| said.rests.contains_key(&one.file.file);
+        let mine: Vec<Candidate> = files.iter().filter(of_plan).cloned().collect();
         let outcomes = self.outcomes(&mine, Some(&said.rests), &said.kept)?;
         let mut rests = BTreeMap::new();
         for (id, outcome) in outcomes {
@@ -193,7 +187,7 @@ impl<'s> Hunt<'s> {
         Ok(agrees.then_some(Known { rests, seen: true, ..said }))
     }
 
-    fn found(&self, files: &BTreeMap<FileId, Candidate>, searched: String) -> Result<Known> {
+    fn found(&self, files: &[Candidate], searched: String) -> Result<Known> {
         let (rests, unproven, absent_keys) = (BTreeMap::new(), Vec::new(), Vec::new());
         let kept = Arc::new(Marks::default());
         let outcomes = self.outcomes(files, None, &kept)?;
@@ -212,7 +206,7 @@ impl<'s> Hunt<'s> {
     /// become, that is not computed again.
     fn outcomes(
         &self,
-        files: &BTreeMap<FileId, Candidate>,
+        files: &[Candidate],
         said: Option<&BTreeMap<FileId, Rest>>,
         kept: &Marks,
     ) -> Result<Vec<(FileId, Outcome)>> {
@@ -274,9 +268,8 @@ impl<'s> Hunt<'s> {
     }
 
     /// Sorts files into small ones and big ones, and gathers the chunks of these, each once.
-    fn sorted<'c>(&self, files: &'c BTreeMap<FileId, Candidate>) -> Result<Work<'c, 's>> {
-        let candidates: Vec<&Candidate> = files.values().collect();
-        let batches: Vec<_> = candidates.chunks(BATCH).collect();
+    fn sorted<'c>(&self, files: &'c [Candidate]) -> Result<Work<'c, 's>> {
+        let batches: Vec<_> = files.chunks(BATCH).collect();
         let (all, queued) = (Mutex::new(Work::default()), Marks::default());
         parallel::each(
             self.repository.threads(),
@@ -480,10 +473,10 @@ fn mark(reading: u32, chunk: &ChunkRef) -> Key {
 }
 
 /// Says which files were looked at and how they were read, so that looking again would be in vain.
-fn fingerprint(files: &BTreeMap<FileId, Candidate>) -> String {
+fn fingerprint(files: &[Candidate]) -> String {
     let mut bytes = RULES.to_vec();
     let mut hasher = Vec::new();
-    for Candidate { file, path, must_be_there, .. } in files.values() {
+    for Candidate { file, path, must_be_there, .. } in files {
         let FileRef { mode, size, file } = file;
         hasher.extend_from_slice(file.as_bytes());
         hasher.extend_from_slice(&size.to_le_bytes());

@@ -57,7 +57,7 @@ pub(super) struct Rest {
     pub(super) by: FileId,
     pub(super) by_size: u64,
     pub(super) records: u64,
-    /// The file's place in the order in which files were met.
+    /// The first listing that has the file, or one of the first.
     pub(super) met: usize,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct Candidate {
     pub(super) file: FileRef,
     pub(super) path: Vec<u8>,
     pub(super) must_be_there: bool,
-    /// Its place in the order in which files were met.
+    /// The first listing that has it, or one of the first.
     pub(super) met: usize,
 }
 
