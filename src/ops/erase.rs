@@ -15,6 +15,7 @@ mod copies;
 mod doomed;
 mod facts;
 mod frames;
+mod hits;
 mod hunt;
 mod job;
 mod list;
