@@ -24,6 +24,7 @@ mod plan;
 mod probe;
 mod records;
 mod residue;
+mod rewrite;
 mod run;
 mod select;
 mod statement;
