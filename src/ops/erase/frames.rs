@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::hash::BuildHasherDefault;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use crate::format::kind::Kind;
 use crate::format::pack::{self, PackKind, TRAILER_LEN, Trailer};
 use crate::format::table::{ENTRY_LEN, entries};
 use crate::model::ChunkId;
-use crate::repo;
+use crate::repo::{self, FirstBytes};
 
 /// So much is read at once.
 const PIECE: usize = 1 << 20;
@@ -25,15 +26,17 @@ const MOST_OPEN: usize = 16;
 
 /// The chunks that must be there, and which of them were met. Filled by many threads.
 pub(super) struct Needed {
-    shards: Vec<Mutex<HashMap<[u8; 32], bool>>>,
+    shards: Vec<Mutex<Met>>,
 }
+
+type Met = HashMap<[u8; 32], bool, BuildHasherDefault<FirstBytes>>;
 
 impl Needed {
     pub(super) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    fn shard(&self, id: &[u8; 32]) -> MutexGuard<'_, HashMap<[u8; 32], bool>> {
+    fn shard(&self, id: &[u8; 32]) -> MutexGuard<'_, Met> {
         let shard = &self.shards[usize::from(id[31]) % SHARDS];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{PLANS, RecordRule, id_of};
 use crate::format::canonical;
-use crate::model::{FileId, FileRef};
+use crate::model::{ChunkId, FileId, FileRef};
 use crate::ops::{Error, Result};
 use crate::repo::Repository;
 use crate::sign::commitment::Salt;
@@ -57,6 +57,8 @@ pub(super) struct Rest {
     pub(super) by: FileId,
     pub(super) by_size: u64,
     pub(super) records: u64,
+    /// The chunks that were found to make it, as one hash.
+    pub(super) chunks: ChunkId,
     /// The first listing that has the file, or one of the first.
     pub(super) met: usize,
 }

@@ -22,11 +22,11 @@ use crate::format::frame::codec::Decoder;
 use crate::format::kind::Kind;
 use crate::format::manifest::Node;
 use crate::format::pack::PackKind;
-use crate::format::recipe::{Items, decode_part, decode_recipe};
+use crate::format::recipe::{ChunkRef, Items, decode_part, decode_recipe};
 use crate::format::version;
 use crate::model::{FileId, FileRef, ManifestId, Presence, VersionId};
 use crate::ops::Result;
-use crate::repo::{self, parallel};
+use crate::repo::{self, Recent, parallel};
 
 /// So many places are named.
 const MOST_NAMED: usize = 50;
@@ -214,11 +214,11 @@ impl Witness {
         }
         let files: Vec<FileRef> = files.into_values().collect();
         let all = Mutex::new(needed);
-        let reader = || Reader::new(&walk.packs);
+        let reader = || Ok((Reader::new(&walk.packs)?, Recent::default()));
         let batches: Vec<_> = files.chunks(BATCH).collect();
-        parallel::each(threads(), &batches, reader, |reader, batch| {
+        parallel::each(threads(), &batches, reader, |(reader, recent), batch| {
             let mut mine = Vec::new();
-            batch.iter().try_for_each(|file| content(walk, reader, file, &mut mine))?;
+            batch.iter().try_for_each(|file| content(walk, reader, recent, file, &mut mine))?;
             all.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
             Ok(())
         })?;
@@ -295,6 +295,7 @@ impl Witness {
 fn content(
     walk: &Walk<'_>,
     reader: &mut Reader<'_>,
+    recent: &mut Recent,
     file: &FileRef,
     needed: &mut Vec<(Key, bool)>,
 ) -> repo::Result<()> {
@@ -308,20 +309,22 @@ fn content(
         walk.chunks.add(file.file.as_bytes());
         return Ok(());
     };
+    let mut add = |chunks: Vec<ChunkRef>| {
+        let ids = chunks.iter().map(|chunk| &chunk.id);
+        ids.filter(|id| !recent.meets(&Key::chunk(id)))
+            .for_each(|id| walk.chunks.add(id.as_bytes()));
+    };
     let recipe = decode_recipe(&bytes);
     note(key, recipe.is_ok());
     match recipe.map(|recipe| recipe.items) {
-        Ok(Items::Chunks(chunks)) => {
-            chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
-        }
+        Ok(Items::Chunks(chunks)) => add(chunks),
         Ok(Items::Parts(parts)) => {
             for part in parts {
                 let key = Key::recipe_part(part.id);
                 let bytes = reader.object(walk.objects.get(&key))?;
                 let chunks = bytes.and_then(|bytes| decode_part(&bytes).ok());
                 note(key, chunks.is_some());
-                let chunks = chunks.unwrap_or_default();
-                chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
+                add(chunks.unwrap_or_default());
             }
         }
         Err(_) => {}
