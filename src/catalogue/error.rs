@@ -297,11 +297,12 @@ pub(super) fn primary_code(error: &sqlx::Error) -> Option<i64> {
     code.parse::<i64>().ok().map(|code| code & 0xff)
 }
 
-/// Whether the file beside the database that its users share cannot grow (`SQLITE_IOERR_SHMSIZE`):
-/// the only thing that SQLite writes when it only opens a database.
+/// Whether the file beside the database that its users share cannot be cut to its first length
+/// (`SQLITE_IOERR_SHMOPEN`, for nothing else) or cannot grow (`SQLITE_IOERR_SHMSIZE`): the only
+/// things that SQLite writes when it only opens a database.
 fn is_shared_memory_full(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code == "4874")
+    code.is_some_and(|code| matches!(&*code, "4618" | "4874"))
 }
 
 /// For `map_err`: what was being done when the database failed.

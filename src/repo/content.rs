@@ -5,7 +5,7 @@ use crate::chunk::Profile;
 use crate::format::frame::Key;
 use crate::format::recipe::{ChunkRef, Items, PartRef, decode_part, decode_recipe};
 use crate::model::{FileId, FileRef};
-use crate::store::Reader;
+use crate::store::{Location, Reader};
 
 /// The chunks of a file, a part of the recipe at a time.
 #[derive(Debug)]
@@ -181,6 +181,26 @@ impl<'a> Content<'a> {
             return Err(damaged(&FileId::from_bytes(*chunk.id.as_bytes()), problem));
         }
         Ok(buffer)
+    }
+
+    /// Shows the bytes of a chunk to `look`, from where it lay when that was asked for, if it still
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::chunk`].
+    pub fn chunk_at<T>(
+        &mut self,
+        chunk: &ChunkRef,
+        place: Option<Location>,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let key = Key::chunk(&chunk.id);
+        let found = place.and_then(|place| self.reader.fetch_at(&place, &key, Some(chunk.len)));
+        if let Some(bytes) = found.filter(|bytes| bytes.len() == chunk.len as usize) {
+            return Ok(look(bytes));
+        }
+        Ok(look(self.chunk(chunk)?))
     }
 
     /// Reads a file of any length whole, and holds it against its id.

@@ -389,6 +389,26 @@ impl<'s, 'a> Assembler<'s, 'a> {
         push(self.session, recipe, chunk)
     }
 
+    /// The next chunk of the file, whose bytes `load` gives if they are wanted.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and what `load` fails with.
+    pub fn keep(
+        &mut self,
+        chunk: ChunkRef,
+        load: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(recipe) = &mut self.recipe
+            && self.packer.knows(&Key::chunk(&chunk.id))
+        {
+            return push(self.session, recipe, chunk);
+        }
+        let mut bytes = Vec::with_capacity(chunk.len as usize);
+        load(&mut bytes)?;
+        self.push(chunk, &bytes)
+    }
+
     /// All chunks of `file` have come; the next file may begin.
     ///
     /// # Errors

@@ -16,9 +16,9 @@ pub struct Marks {
 
 type Shard = HashSet<u128, BuildHasherDefault<FirstBytes>>;
 
-/// Ids are hashes already: a part of them is as good as another hash.
-#[derive(Default)]
-struct FirstBytes(u64);
+/// Hashes ids, which are hashes already: their first bytes are as good as another hash.
+#[derive(Debug, Default)]
+pub struct FirstBytes(u64);
 
 impl Hasher for FirstBytes {
     fn finish(&self) -> u64 {
@@ -26,9 +26,8 @@ impl Hasher for FirstBytes {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
+        let first = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        self.0 = self.0.rotate_left(32) ^ first;
     }
 
     fn write_u128(&mut self, number: u128) {
@@ -40,6 +39,28 @@ fn short(key: &Key) -> u128 {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&key.id[..16]);
     u128::from_le_bytes(bytes) ^ (u128::from(key.kind.code()) << 64)
+}
+
+/// How many objects are remembered at most, in a megabyte.
+const RECENT: usize = 1 << 16;
+
+/// Some of the objects that one thread has met lately, which states of the same file share: asking
+/// this first is faster than asking for the marks of all.
+pub struct Recent(Vec<u128>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(vec![0; RECENT])
+    }
+}
+
+impl Recent {
+    /// Whether the object is remembered; from now on it is.
+    pub fn meets(&mut self, key: &Key) -> bool {
+        let short = short(key);
+        let slot = &mut self.0[short as usize % RECENT];
+        std::mem::replace(slot, short) == short
+    }
 }
 
 impl Default for Marks {

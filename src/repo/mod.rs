@@ -63,7 +63,7 @@ pub use keys::{
 pub use later::hash_any;
 pub use lock::Lock;
 pub use maintain::{maintain, measure_sweep, pack_info, pack_record, sweep, sweep_strangers};
-pub use marks::Marks;
+pub use marks::{FirstBytes, Marks, Recent};
 pub use nearest::nearest;
 pub use nodes::Nodes;
 pub use open::{Environment, Repository};
@@ -75,7 +75,7 @@ pub use process::{Ended, TAIL_BYTES, run_command};
 pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild, rehearse_rebuild};
 pub use retain::Retained;
-pub use reuse::{ChunkStream, Reuse, StoredFile};
+pub use reuse::{ChunkStream, Reuse, Shelf, StoredFile};
 pub use revision::{Revision, split_path};
 pub use session::{NodeSink, Session, Transaction};
 pub use sha256::{ANALYSERS, sha256};

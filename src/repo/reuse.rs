@@ -6,9 +6,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{ChunkList, Content, Repository, Result};
+use super::{ChunkList, Content, FirstBytes, Repository, Result};
 use crate::format::frame::Key;
 use crate::format::recipe::ChunkRef;
 use crate::model::{ChunkId, FileRef};
@@ -17,36 +19,83 @@ use crate::store::{self, Store};
 /// So many times a file is looked for in packs that have just been merged.
 const TRIES: usize = 4;
 
-/// Reads chunks, and keeps them for the next files.
-pub struct Reuse<'a> {
-    content: Content<'a>,
-    kept: HashMap<ChunkId, Kept>,
-    bytes: usize,
+/// Chunks at hand for several readers that go through states of the same files side by side.
+pub struct Shelf {
+    kept: Mutex<Shelved>,
     most: usize,
-    /// The number of the file that is read, for throwing away what no file has had for a while.
-    file: u64,
+    readers: u64,
+}
+
+#[derive(Default)]
+struct Shelved {
+    chunks: HashMap<ChunkId, Kept, BuildHasherDefault<FirstBytes>>,
+    bytes: usize,
+    /// How many files were begun, for throwing away what no file has had for a while.
+    files: u64,
     swept: u64,
 }
 
 struct Kept {
-    bytes: Box<[u8]>,
-    file: u64,
+    bytes: Arc<[u8]>,
+    files: u64,
+}
+
+impl Shelf {
+    /// A shelf of up to `most` bytes for so many readers.
+    pub fn new(most: usize, readers: usize) -> Self {
+        Self { kept: Mutex::default(), most, readers: readers as u64 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelved> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, chunk: &ChunkRef) -> Option<Arc<[u8]>> {
+        let mut shelved = self.lock();
+        let files = shelved.files;
+        let kept = shelved.chunks.get_mut(&chunk.id)?;
+        kept.files = files;
+        Some(Arc::clone(&kept.bytes))
+    }
+
+    fn put(&self, chunk: &ChunkRef, bytes: &[u8]) {
+        let mut shelved = self.lock();
+        let files = shelved.files;
+        if shelved.bytes + bytes.len() > self.most && shelved.swept < files {
+            // What neither the files being read nor those before have had. If that is not enough
+            // nothing is kept: throwing away what comes next would keep nothing of longer files.
+            shelved.swept = files;
+            shelved.chunks.retain(|_, kept| kept.files + self.readers >= files);
+            shelved.bytes = shelved.chunks.values().map(|kept| kept.bytes.len()).sum();
+        }
+        if shelved.bytes + bytes.len() <= self.most {
+            let kept = Kept { bytes: bytes.into(), files };
+            if shelved.chunks.insert(chunk.id, kept).is_none() {
+                shelved.bytes += bytes.len();
+            }
+        }
+    }
+}
+
+/// Reads chunks, and keeps them for the next files.
+pub struct Reuse<'a> {
+    content: Content<'a>,
+    shelf: Arc<Shelf>,
 }
 
 impl<'a> Reuse<'a> {
-    /// A reader for one thread that keeps up to `most` bytes.
+    /// A reader for one thread.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn new(repository: &'a Repository, most: usize) -> Result<Self> {
-        let content = Content::new(repository)?;
-        Ok(Self { content, kept: HashMap::new(), bytes: 0, most, file: 1, swept: 0 })
+    pub fn new(repository: &'a Repository, shelf: Arc<Shelf>) -> Result<Self> {
+        Ok(Self { content: Content::new(repository)?, shelf })
     }
 
     /// Another file is read from here on.
     pub fn next_file(&mut self) {
-        self.file += 1;
+        self.shelf.lock().files += 1;
     }
 
     /// Appends the bytes of a chunk to `out`.
@@ -55,25 +104,13 @@ impl<'a> Reuse<'a> {
     ///
     /// As [`Content::chunk`].
     pub fn load(&mut self, chunk: &ChunkRef, out: &mut Vec<u8>) -> Result<()> {
-        if let Some(kept) = self.kept.get_mut(&chunk.id) {
-            kept.file = self.file;
-            out.extend_from_slice(&kept.bytes);
+        if let Some(kept) = self.shelf.get(chunk) {
+            out.extend_from_slice(&kept);
             return Ok(());
         }
         let bytes = self.content.chunk(chunk)?;
         out.extend_from_slice(bytes);
-        let bytes: Box<[u8]> = bytes.into();
-        if self.bytes + bytes.len() > self.most && self.swept < self.file {
-            // What neither this file nor the one before has had. If that is not enough nothing is
-            // kept: throwing away what comes next would keep nothing of a file longer than this.
-            self.swept = self.file;
-            self.kept.retain(|_, kept| kept.file + 1 >= self.file);
-            self.bytes = self.kept.values().map(|kept| kept.bytes.len()).sum();
-        }
-        if self.bytes + bytes.len() <= self.most {
-            self.bytes += bytes.len();
-            self.kept.insert(chunk.id, Kept { bytes, file: self.file });
-        }
+        self.shelf.put(chunk, bytes);
         Ok(())
     }
 }

@@ -267,7 +267,7 @@ pub fn hash_file(
 /// As reading fails.
 pub fn hash_stream(stream: &mut impl std::io::Read) -> std::io::Result<FileId> {
     let mut hasher = blake3::Hasher::new();
-    std::io::copy(stream, &mut hasher)?;
+    hasher.update_reader(stream)?;
     Ok(FileId::from_bytes(*hasher.finalize().as_bytes()))
 }
 

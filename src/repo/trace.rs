@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::content::ChunkList;
 use super::parallel::each;
-use super::{Error, Marks, Repository, Result};
+use super::{Error, Marks, Recent, Repository, Result};
 use crate::format::frame::Key;
 use crate::format::manifest::{self, Child, Node, Totals};
 use crate::format::{self, version};
@@ -147,11 +147,11 @@ impl<'a> Tracer<'a> {
         each(
             self.repository.threads(),
             &batches,
-            || Ok(self.repository.store.reader()?),
-            |reader, batch| {
+            || Ok((self.repository.store.reader()?, Recent::default())),
+            |(reader, recent), batch| {
                 let mut found = Vec::new();
                 for (_, step) in *batch {
-                    self.node(reader, step, &mut found)?;
+                    self.node(reader, recent, step, &mut found)?;
                 }
                 below.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
                 Ok(())
@@ -160,7 +160,13 @@ impl<'a> Tracer<'a> {
         Ok(below.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn node(&self, reader: &mut Reader, step: &Step, below: &mut Vec<Step>) -> Result<()> {
+    fn node(
+        &self,
+        reader: &mut Reader,
+        recent: &mut Recent,
+        step: &Step,
+        below: &mut Vec<Step>,
+    ) -> Result<()> {
         let key = Key::node(&step.id);
         let node = match self.read_node(reader, step) {
             Ok(node) => node,
@@ -173,7 +179,7 @@ impl<'a> Tracer<'a> {
         let mut files = 0;
         let mut entries = node.entries();
         while let Some(entry) = entries.next_entry() {
-            self.file(entry.path, &entry.file)?;
+            self.file(entry.path, &entry.file, recent)?;
             files += 1;
         }
         self.repository.environment.progress.advance(files, 0);
@@ -212,7 +218,7 @@ impl<'a> Tracer<'a> {
         Err(format::Error::Misplaced { id: step.id, problem }.into())
     }
 
-    fn file(&self, path: &[u8], file: &FileRef) -> Result<()> {
+    fn file(&self, path: &[u8], file: &FileRef, recent: &mut Recent) -> Result<()> {
         // A key of its own marks the file as done; its chunk is marked by itself.
         let recipe = Key::recipe(&file.file);
         if file.size == 0 {
@@ -226,7 +232,8 @@ impl<'a> Tracer<'a> {
             self.erased.fetch_add(1, Relaxed);
             return match presence {
                 Presence::Replaced { by, by_size, .. } => {
-                    self.file(path, &FileRef { mode: file.mode, size: *by_size, file: *by })
+                    let by = FileRef { mode: file.mode, size: *by_size, file: *by };
+                    self.file(path, &by, recent)
                 }
                 Presence::Erased { .. } | Presence::Archived { .. } => Ok(()),
             };
@@ -246,8 +253,9 @@ impl<'a> Tracer<'a> {
         for number in 0..list.part_count() {
             match list.part(self.repository, number) {
                 Ok(chunks) => {
-                    for chunk in chunks {
-                        self.chunk(path, &Key::chunk(&chunk.id))?;
+                    let keys = chunks.iter().map(|chunk| Key::chunk(&chunk.id));
+                    for key in keys.filter(|key| !recent.meets(key)) {
+                        self.chunk(path, &key)?;
                     }
                 }
                 Err(error) => wrong(recipe, error)?,

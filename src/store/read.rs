@@ -10,7 +10,7 @@ use super::error::{Error, damaged, io_at};
 use super::medium::MediumRead;
 use super::packs::{Pack, PackInfo};
 use super::view::Place;
-use super::{Inner, pack_file};
+use super::{Inner, Location, pack_file};
 use crate::format::frame::codec::Decoder;
 use crate::format::frame::{Codec, FrameDamage, HEADER_LEN, Header, Key};
 use crate::format::pack::{PackDamage, TRAILER_LEN};
@@ -128,6 +128,18 @@ impl Reader {
             }
         }
         Err(failed.map_or(Error::NotFound { key: *key }, |(_, error)| error))
+    }
+}
+
+impl Reader {
+    /// As [`Reader::fetch`], of an object that lay at `place` when it was located; none if it cannot
+    /// be read there, whatever the reason.
+    pub fn fetch_at(&mut self, place: &Location, key: &Key, len: Option<u32>) -> Option<&[u8]> {
+        let pack = Arc::clone(self.store.view().pack(place.pack)?);
+        let place = Place { pack, offset: place.offset };
+        let buffers = self.buffers.as_mut()?;
+        let at = buffers.load(&self.store, &place, key, len).ok()?;
+        Some(buffers.get(at))
     }
 }
 

@@ -211,6 +211,11 @@ impl Packer {
         Ok(Put::New { stored: header.frame_len() as u32 })
     }
 
+    /// Whether an object is known, so that putting it would write nothing.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.shared.is_known(key)
+    }
+
     /// Copies a whole frame, whose content the caller has checked, unless it is known.
     pub(super) fn put_frame(
         &mut self,

@@ -96,3 +96,20 @@ fn where_a_write_finds_no_space_the_run_goes_on_later() {
         assert!(full > 5, "{way}: {full}");
     }
 }
+
+/// To be only read, a database needs a file beside it that its users share.
+#[test]
+fn where_the_database_has_no_space_beside_it_the_exit_is_18() {
+    let place = Place::new();
+    if !can(&place, "strace -o /dev/null true") {
+        return;
+    }
+    place.must("stem init -q && echo one > a && stem add -q -A && stem commit -q -m one");
+    for call in ["ftruncate", "pwrite64"] {
+        let full = format!(
+            "strace -f -o /dev/null -e trace={call} -e inject={call}:error=ENOSPC stem log"
+        );
+        assert_eq!(code(&place.run(&full)), 18, "{call}");
+        assert_eq!(code(&place.run("stem log")), 0, "{call}");
+    }
+}

@@ -256,3 +256,42 @@ fn the_raw_image_of_ext4_holds_nothing_of_it() {
     assert!(!has(&image, &needle), "the raw image still has the content");
     assert!(place.must("cat ../run").contains("Certificate (final)"));
 }
+
+/// A table in which two records are the same but for one field, and each of them in a file.
+fn twins() -> Place {
+    let place = Place::new();
+    place.must(
+        "stem init -q . && stem key generate > /dev/null && python3 - > t.jsonl <<'E'
+import hashlib
+def text(n, times): return hashlib.sha256(b'%d' % n).hexdigest() * times
+for n in range(400): print('{\"id\":%d,\"text\":\"%s\"}' % (n, text(n, 3)))
+for n in [7001, 7002]: print('{\"id\":%d,\"own\":\"%s\",\"text\":\"%s\"}' % (n, text(n, 1), text(-1, 5)))
+E
+grep 7001 t.jsonl > ../gone && grep 7002 t.jsonl > ../stays && stem add -q -A && stem commit -q -m one",
+    );
+    place
+}
+
+/// What only the record has that went is found wherever it lies; what another one has too proves
+/// nothing.
+#[test]
+fn what_stays_too_is_no_finding_and_what_went_alone_is() {
+    let place = twins();
+    let id = place.erase("--key id=7001");
+    place.must(&format!("cp ../stays .stem/store/notes && stem erase verify {id}"));
+    place.must("cp ../gone .stem/store/notes");
+    caught(&place, &id, "a part of it beside the packs");
+}
+
+/// As above, in a file of a worktree that is in no version.
+#[test]
+fn a_worktree_holds_a_part_of_it_only_if_nothing_that_stays_has_that() {
+    for (file, status) in [("stays", "final"), ("gone", "pending")] {
+        let place = twins();
+        place.must(&format!("cp ../{file} other.txt"));
+        let id = place.plan("--key id=7001");
+        place.run(&format!("stem erase run {id}"));
+        let list = place.must("stem erase list --json");
+        assert!(list.contains(&format!("\"{status}\"")), "{file}: {list}");
+    }
+}

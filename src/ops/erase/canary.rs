@@ -71,6 +71,11 @@ impl Canaries {
         self.count
     }
 
+    /// Looks for these alone.
+    pub(super) fn only(&self, windows: &[Window]) -> Self {
+        Self::with(&self.salt, windows)
+    }
+
     /// Every window.
     pub(super) fn windows(&self) -> Vec<Window> {
         let each = |(rolling, all): (&u32, &Vec<[u8; 32]>)| {
@@ -132,11 +137,6 @@ impl Canaries {
         let rolling = self.rolling(window);
         self.add((rolling, self.hash(window)));
         rolling
-    }
-
-    /// Whether a window is looked for.
-    pub(super) fn has(&self, (rolling, hash): &Window) -> bool {
-        self.windows.get(rolling).is_some_and(|known| known.contains(hash))
     }
 
     /// Whether any of these windows is looked for.

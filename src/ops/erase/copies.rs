@@ -11,7 +11,7 @@ use super::records::{Candidate, Rest, note};
 use crate::chunk::{PROFILE_BYTES, Profile};
 use crate::format::frame::Key;
 use crate::format::recipe::ChunkRef;
-use crate::model::{FileId, FileRef, RepoPath};
+use crate::model::{ChunkId, FileId, FileRef, RepoPath};
 use crate::repo::{self, ChunkList, ChunkStream, Joined, Marks, Splice, Spliced, StoredFile};
 use crate::table::{self, End, Format, LineSearch, Mode, Rewritten, Source, Unreadable, Want};
 
@@ -83,13 +83,12 @@ pub(super) fn stored(error: table::Error) -> repo::Error {
 }
 
 impl<'s> Hunt<'s> {
-    /// Looks at a file; with `said`, what it becomes is not computed but taken over.
+    /// Looks at a file.
     pub(super) fn file(
         &self,
         hands: &Hands<'_>,
         candidate: &Candidate,
         shape: &Shape<'s>,
-        said: Option<&Rest>,
         kept: &Marks,
     ) -> repo::Result<Outcome> {
         match shape {
@@ -97,7 +96,7 @@ impl<'s> Hunt<'s> {
             Shape::Parquet => self.parquet(hands, candidate, kept),
             Shape::Lines { format, first, rest } => {
                 let columns = matches!(format, Format::Csv { .. });
-                self.lines(hands, candidate, (first, rest), columns, said, kept)
+                self.lines(hands, candidate, (first, rest), columns, kept)
             }
         }
     }
@@ -133,7 +132,6 @@ impl<'s> Hunt<'s> {
         candidate: &Candidate,
         (first, rest): (&Reading<'s>, &Reading<'s>),
         columns: bool,
-        said: Option<&Rest>,
         kept: &Marks,
     ) -> repo::Result<Outcome> {
         let list = ChunkList::of(self.repository, &candidate.file)?;
@@ -154,10 +152,11 @@ impl<'s> Hunt<'s> {
             Ok(())
         })?;
         if matched > 0 {
-            let sink = &mut |chunk: Spliced<'_>| keep(kept, &chunk);
-            let copied = self.splice(hands, &list, (first, rest), said.is_none(), sink)?;
+            let mut chunks = Listed::default();
+            let sink = &mut |chunk: Spliced<'_>| chunks.keep(kept, &chunk);
+            let copied = self.splice(hands, &list, (first, rest), true, sink)?;
             unreadable = copied.unreadable;
-            outcome.rest = Some(self.rest(candidate, &copied, said));
+            outcome.rest = Some(self.rest(candidate, &copied, &chunks));
         }
         if unreadable > 0 {
             let mode = (matched > 0).then_some(&self.search.mode);
@@ -167,10 +166,11 @@ impl<'s> Hunt<'s> {
         Ok(outcome)
     }
 
-    fn rest(&self, candidate: &Candidate, copied: &Copied, said: Option<&Rest>) -> Rest {
-        let by = copied.file.or(said.map(|said| said.by)).unwrap_or(candidate.file.file);
+    fn rest(&self, candidate: &Candidate, copied: &Copied, chunks: &Listed) -> Rest {
+        let by = copied.file.unwrap_or(candidate.file.file);
         let (path, records) = (candidate.path.clone(), copied.records(&self.search.mode));
-        Rest { path, by, by_size: copied.size, records, met: candidate.met }
+        let chunks = chunks.0;
+        Rest { path, by, by_size: copied.size, records, chunks, met: candidate.met }
     }
 
     /// The rows of a whole file that cannot be read, with their numbers.
@@ -301,10 +301,11 @@ impl<'s> Hunt<'s> {
             note(&seen.unreadable, &shown, &mut outcome.unproven);
             return Ok(outcome);
         }
-        match self.rewritten(&candidate.file, &mut |chunk| keep(kept, &chunk))? {
+        let mut chunks = Listed::default();
+        match self.rewritten(&candidate.file, &mut |chunk| chunks.keep(kept, &chunk))? {
             Ok((copied, unreadable)) => {
                 note(&unreadable, &shown, &mut outcome.unproven);
-                outcome.rest = Some(self.rest(candidate, &copied, None));
+                outcome.rest = Some(self.rest(candidate, &copied, &chunks));
             }
             Err(error) => outcome.unproven.push(bad(error)),
         }
@@ -358,24 +359,32 @@ impl<'s> Hunt<'s> {
         Ok(Ok((copied, done.unreadable)))
     }
 
-    /// Makes what a file becomes once more, and gives its chunks to `sink`; its id.
+    /// Makes what a file becomes once more, and gives its chunks to `sink`; whether they are those
+    /// that were found to make it.
     pub(super) fn copy(
         &self,
         hands: &Hands<'_>,
         candidate: &Candidate,
+        expected: &ChunkId,
         sink: &mut repo::Sink<'_>,
-    ) -> repo::Result<Option<FileId>> {
+    ) -> repo::Result<bool> {
         let list = ChunkList::of(self.repository, &candidate.file)?;
+        let mut chunks = Listed::default();
+        let sink = &mut |chunk: Spliced<'_>| {
+            chunks.add(&chunk);
+            sink(chunk)
+        };
         match self.shape(hands, candidate, &list)? {
             Shape::Lines { first, rest, .. } => {
-                Ok(self.splice(hands, &list, (&first, &rest), true, sink)?.file)
+                // They are hashed no second time: no other bytes have the same chunks.
+                self.splice(hands, &list, (&first, &rest), false, sink)?;
             }
-            Shape::Parquet => match self.rewritten(&candidate.file, sink)? {
-                Ok((copied, _)) => Ok(copied.file),
-                Err(error) => Err(stored(error)),
-            },
-            Shape::Other => Ok(None),
+            Shape::Parquet => {
+                self.rewritten(&candidate.file, sink)?.map_err(stored)?;
+            }
+            Shape::Other => return Ok(false),
         }
+        Ok(chunks.0 == *expected)
     }
 }
 
@@ -394,11 +403,27 @@ impl Write for Pipe {
     }
 }
 
-/// Notes a chunk of what a file becomes.
-fn keep(kept: &Marks, chunk: &Spliced<'_>) -> repo::Result<()> {
-    let (Spliced::Kept(chunk) | Spliced::New(chunk, _)) = chunk;
-    kept.add(&Key::chunk(&chunk.id));
-    Ok(())
+/// The chunks of what a file becomes, in their order, as one hash.
+struct Listed(ChunkId);
+
+impl Default for Listed {
+    fn default() -> Self {
+        Self(ChunkId::of(b""))
+    }
+}
+
+impl Listed {
+    fn add(&mut self, chunk: &Spliced<'_>) -> Key {
+        let (Spliced::Kept(chunk) | Spliced::New(chunk, _)) = chunk;
+        let (before, length) = (*self.0.as_bytes(), chunk.len.to_le_bytes());
+        self.0 = ChunkId::of(&[&before, &chunk.id.as_bytes()[..], &length].concat());
+        Key::chunk(&chunk.id)
+    }
+
+    fn keep(&mut self, kept: &Marks, chunk: &Spliced<'_>) -> repo::Result<()> {
+        kept.add(&self.add(chunk));
+        Ok(())
+    }
 }
 
 fn shown(candidate: &Candidate) -> String {

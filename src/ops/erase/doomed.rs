@@ -1,7 +1,7 @@
 //! Which objects only the doomed files need, where they lie, and who shares the others.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{Bytes, Chunks, Packs, Sharer};
 use super::select::{Scope, Selected};
@@ -10,7 +10,7 @@ use crate::format::frame::Key;
 use crate::format::kind::Kind;
 use crate::format::manifest;
 use crate::format::table::ENTRY_LEN;
-use crate::model::{ChunkId, FileId, FileRef, PackName, Presence, RepoPath};
+use crate::model::{ChunkId, FileId, FileRef, ManifestId, PackName, Presence, RepoPath, VersionId};
 use crate::ops::Result;
 use crate::repo::{
     self, ChunkList, Fault, Marks, Overlay, Repository, Tracer, pack_info, parallel,
@@ -61,6 +61,62 @@ pub(super) fn needed(repository: &Repository, scope: &Scope, overlay: &Overlay) 
     Ok(marks)
 }
 
+/// Whether any pack still has any of these objects.
+pub(super) fn holds_any(repository: &Repository, keys: &HashSet<Key>) -> Result<bool> {
+    let live = repository.catalogue.packs(PackState::Live)?;
+    for row in live.into_iter().chain(repository.catalogue.packs(PackState::Condemned)?) {
+        let objects = repository.store.objects(row.pack.name)?;
+        if objects.iter().any(|object| keys.contains(&object.key)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is needed, and what that was found by.
+pub(super) struct Needs {
+    listings: [Vec<ManifestId>; 2],
+    versions: Vec<VersionId>,
+    gone: Vec<FileId>,
+    overlay: Arc<Overlay>,
+    marks: Marks,
+}
+
+impl Needs {
+    /// What is needed but for the files of `selected`; what was found `before` if nothing that it
+    /// follows from is other than then.
+    fn of(
+        repository: &Repository,
+        scope: &Scope,
+        selected: &Selected,
+        before: Option<Self>,
+    ) -> Result<Self> {
+        let listings = [scope.listings.clone(), scope.hoped_for.clone()];
+        let versions: Vec<VersionId> = scope.rows.iter().map(|row| row.id).collect();
+        let gone: Vec<FileId> = selected.files.keys().copied().collect();
+        let overlay = repository.overlay();
+        let same = |before: &Self| {
+            before.listings == listings
+                && before.versions == versions
+                && before.gone == gone
+                && Arc::ptr_eq(&before.overlay, &overlay)
+        };
+        if let Some(before) = before.filter(same) {
+            return Ok(before);
+        }
+        let marks = needed(repository, scope, &without(&overlay, selected))?;
+        Ok(Self { listings, versions, gone, overlay, marks })
+    }
+}
+
+/// What is gone once the files of `selected` are.
+fn without(overlay: &Overlay, selected: &Selected) -> Overlay {
+    let gone = |(id, file): (&FileId, &FileRef)| {
+        (*id, Presence::Erased { size: file.size, certificate: String::new() })
+    };
+    overlay.with(selected.files.iter().map(gone))
+}
+
 /// Everything that makes a file: its chunks, its recipe and the parts of it.
 fn objects_of(repository: &Repository, file: &FileRef) -> Result<Vec<Key>> {
     let mut keys = vec![Key::recipe(&file.file)];
@@ -74,13 +130,16 @@ fn objects_of(repository: &Repository, file: &FileRef) -> Result<Vec<Key>> {
 }
 
 impl Doomed {
-    /// What goes with the files of `selected`, as things stand.
-    pub(super) fn of(repository: &Repository, scope: &Scope, selected: &Selected) -> Result<Self> {
-        let gone = |(id, file): (&FileId, &FileRef)| {
-            (*id, Presence::Erased { size: file.size, certificate: String::new() })
-        };
-        let overlay = repository.overlay().with(selected.files.iter().map(gone));
-        let needed = needed(repository, scope, &overlay)?;
+    /// What goes with the files of `selected`, as things stand; `needs` keeps what is needed for
+    /// the next time.
+    pub(super) fn of(
+        repository: &Repository,
+        scope: &Scope,
+        selected: &Selected,
+        needs: &mut Option<Needs>,
+    ) -> Result<Self> {
+        let now = Needs::of(repository, scope, selected, needs.take())?;
+        let needed = &needs.insert(now).marks;
         let (mut keys, mut shared) = (HashSet::new(), HashSet::new());
         for file in selected.files.values() {
             for key in objects_of(repository, file)? {
@@ -98,6 +157,7 @@ impl Doomed {
             bytes: Bytes::default(),
         };
         doomed.locate(repository)?;
+        let overlay = without(&repository.overlay(), selected);
         doomed.chunks.sharers = doomed.sharers(repository, scope, &overlay)?;
         doomed.bytes.content = selected.files.values().map(|file| file.size).sum();
         Ok(doomed)

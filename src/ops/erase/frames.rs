@@ -1,10 +1,12 @@
 //! Packs as they lie in files, read frame by frame by the format alone: for verification, which
 //! relies on nothing that wrote them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::hash::BuildHasherDefault;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::canary::{Canaries, Window};
@@ -14,22 +16,27 @@ use crate::format::kind::Kind;
 use crate::format::pack::{self, PackKind, TRAILER_LEN, Trailer};
 use crate::format::table::{ENTRY_LEN, entries};
 use crate::model::ChunkId;
+use crate::repo::{self, FirstBytes};
 
 /// So much is read at once.
 const PIECE: usize = 1 << 20;
 const SHARDS: usize = 64;
+/// So many packs are open at once, each with a buffer.
+const MOST_OPEN: usize = 16;
 
 /// The chunks that must be there, and which of them were met. Filled by many threads.
 pub(super) struct Needed {
-    shards: Vec<Mutex<HashMap<[u8; 32], bool>>>,
+    shards: Vec<Mutex<Met>>,
 }
+
+type Met = HashMap<[u8; 32], bool, BuildHasherDefault<FirstBytes>>;
 
 impl Needed {
     pub(super) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    fn shard(&self, id: &[u8; 32]) -> MutexGuard<'_, HashMap<[u8; 32], bool>> {
+    fn shard(&self, id: &[u8; 32]) -> MutexGuard<'_, Met> {
         let shard = &self.shards[usize::from(id[31]) % SHARDS];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,8 +83,8 @@ pub(super) struct Seen {
     /// Whatever keeps it from being read.
     pub(super) problems: Vec<String>,
     pub(super) sightings: Vec<Sighting>,
-    /// Windows that stand in chunks that are needed.
-    pub(super) common: HashSet<Window>,
+    /// Windows that stand in chunks that are not known to be needed.
+    pub(super) hits: Vec<(Key, Vec<Window>)>,
     /// Windows that stand in records of versions, listings and files.
     pub(super) in_metadata: HashSet<Window>,
     /// The objects of a pack of metadata, and where they begin.
@@ -87,8 +94,7 @@ pub(super) struct Seen {
 /// Looks at packs for one thread.
 pub(super) struct Eyes<'a> {
     pub(super) keys: &'a HashSet<Key>,
-    /// The windows to look for, without those that this thread has met in what is needed.
-    pub(super) canaries: Canaries,
+    pub(super) canaries: &'a Canaries,
     pub(super) decoder: Decoder,
 }
 
@@ -161,9 +167,8 @@ impl Eyes<'_> {
         (sealed, needed): (bool, Option<&Needed>),
     ) {
         seen.frames += 1;
-        let windows = self.canaries.find(object);
         if kind != Kind::Chunk {
-            seen.in_metadata.extend(&windows);
+            seen.in_metadata.extend(self.canaries.find(object));
         }
         // A recipe that no table names is nobody's.
         let Some(key) = key else { return };
@@ -176,19 +181,48 @@ impl Eyes<'_> {
         if sealed && needed.is_none() {
             seen.objects.push((key, offset));
         }
+        // What is needed may hold anything: whether it does is asked when that matters.
         if is_needed {
-            if !windows.is_empty() {
-                self.canaries.remove(&windows);
-                seen.common.extend(windows);
-            }
-        } else if self.keys.contains(&key) {
+            return;
+        }
+        if self.keys.contains(&key) {
             let text = format!("{key} stands in {name} at byte {offset}");
             seen.sightings.push(Sighting { key, text });
-        } else if kind == Kind::Chunk && !windows.is_empty() {
-            let text = format!("{} windows of it stand in {key} in {name}", windows.len());
-            seen.sightings.push(Sighting { key, text });
+        } else if kind == Kind::Chunk {
+            let windows = self.canaries.find(object);
+            if !windows.is_empty() {
+                seen.hits.push((key, windows));
+            }
         }
     }
+}
+
+/// The windows of `canaries` that stand in chunks of a pack that are needed.
+pub(super) fn common(
+    decoder: &mut Decoder,
+    path: &Path,
+    canaries: &Canaries,
+    needed: &Needed,
+) -> io::Result<HashSet<Window>> {
+    let mut common = HashSet::new();
+    let mut file = match Bytes::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(common),
+        file => file?,
+    };
+    let end = extent(&mut file)?.map_or(file.len, |(end, _)| end);
+    let (mut offset, mut object) = (pack::HEADER_LEN as u64, Vec::new());
+    while offset < end {
+        let found = decode(decoder, &mut file, end, offset, &mut object)?;
+        let Some((header, next)) = found else { break };
+        if header.kind == Kind::Chunk {
+            let windows = canaries.find(&object);
+            if !windows.is_empty() && needed.contains(ChunkId::of(&object).as_bytes()) {
+                common.extend(windows);
+            }
+        }
+        offset = next;
+    }
+    Ok(common)
 }
 
 /// A file read through one buffer.
@@ -240,6 +274,41 @@ impl Bytes {
     ) -> io::Result<Option<Vec<u8>>> {
         let (end, mut object) = (self.len, Vec::new());
         Ok(decode(decoder, self, end, offset, &mut object)?.map(|_| object))
+    }
+}
+
+/// A sound object in a pack: where it lies.
+pub(super) struct Spot {
+    pub(super) pack: usize,
+    pub(super) frame: u64,
+}
+
+/// Reads single frames.
+pub(super) struct Reader<'a> {
+    decoder: Decoder,
+    packs: &'a [PathBuf],
+    open: HashMap<usize, Bytes>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(packs: &'a [PathBuf]) -> repo::Result<Self> {
+        let at = |source| repo::Error::Io { path: "zstd".into(), source };
+        Ok(Self { decoder: Decoder::new().map_err(at)?, packs, open: HashMap::new() })
+    }
+
+    /// An object that was met on the walk, read once more; none if it was not met.
+    pub(super) fn object(&mut self, spot: Option<&Spot>) -> repo::Result<Option<Vec<u8>>> {
+        let Some(Spot { pack, frame }) = spot else { return Ok(None) };
+        let path = &self.packs[*pack];
+        let at = |source| repo::Error::Io { path: path.clone(), source };
+        if self.open.len() >= MOST_OPEN {
+            self.open.clear();
+        }
+        let bytes = match self.open.entry(*pack) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(slot) => slot.insert(Bytes::open(path).map_err(at)?),
+        };
+        bytes.object(&mut self.decoder, *frame).map_err(at)
     }
 }
 

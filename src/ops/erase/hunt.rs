@@ -19,7 +19,7 @@ use crate::format::kind::Kind;
 use crate::format::recipe::ChunkRef;
 use crate::model::{ChunkId, FileId, FileRef, Mode as FileMode};
 use crate::ops::Result;
-use crate::repo::{self, ChunkList, Marks, Repository, Reuse, parallel};
+use crate::repo::{self, ChunkList, Marks, Recent, Repository, Reuse, Shelf, parallel};
 use crate::store::Location;
 use crate::table::{DETECT_BYTES, End, Format, LineSearch, Look};
 
@@ -64,6 +64,7 @@ pub(super) struct Hunt<'s> {
     looked: Marks,
     /// A chunk could not be read.
     failed: AtomicBool,
+    shelf: Arc<Shelf>,
     /// What was found among the same files before.
     known: Mutex<Option<Known>>,
 }
@@ -112,6 +113,7 @@ impl<'s> Hunt<'s> {
             looks: RwLock::default(),
             looked: Marks::default(),
             failed: AtomicBool::new(false),
+            shelf: Arc::new(Shelf::new(KEPT_BYTES, repository.threads())),
             known: Mutex::default(),
         }
     }
@@ -123,7 +125,9 @@ impl<'s> Hunt<'s> {
         let rest = |target: &super::plan::Target| {
             let (by, by_size) = (target.by?, target.by_size?);
             let (path, records) = (Vec::new(), target.records?);
-            let rest = Rest { path, by, by_size, records, met: 0 };
+            // Not known before it is confirmed.
+            let chunks = ChunkId::of(b"");
+            let rest = Rest { path, by, by_size, records, chunks, met: 0 };
             Some((target.file, rest))
         };
         let known = plan.searched.as_ref().map(|searched| Known {
@@ -140,16 +144,11 @@ impl<'s> Hunt<'s> {
 
     /// A reader for one thread.
     pub(super) fn hands(&self) -> repo::Result<Hands<'s>> {
-        let most = KEPT_BYTES / self.repository.threads().max(1);
-        Ok(RefCell::new(Reuse::new(self.repository, most)?))
+        Ok(RefCell::new(Reuse::new(self.repository, Arc::clone(&self.shelf))?))
     }
 
-    /// Finds the files that hold such records, among `files`.
-    pub(super) fn files(
-        &self,
-        files: &BTreeMap<FileId, Candidate>,
-        selected: &mut Selected,
-    ) -> Result<()> {
+    /// Finds the files that hold such records, among `files`, which are sorted by their ids.
+    pub(super) fn files(&self, files: &[Candidate], selected: &mut Selected) -> Result<()> {
         let searched = fingerprint(files);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = known.filter(|known| known.searched == searched);
@@ -163,8 +162,8 @@ impl<'s> Hunt<'s> {
         };
         for (id, rest) in &known.rests {
             self.repository.admit(&rest.by)?;
-            if let Some(candidate) = files.get(id) {
-                selected.files.insert(*id, candidate.file);
+            if let Ok(place) = files.binary_search_by_key(id, |candidate| candidate.file.file) {
+                selected.files.insert(*id, files[place].file);
                 selected.rests.insert(*id, rest.clone());
             }
         }
@@ -177,12 +176,10 @@ impl<'s> Hunt<'s> {
     }
 
     /// What a plan says it has found, if looking at these files alone says the same.
-    fn confirmed(&self, files: &BTreeMap<FileId, Candidate>, said: Known) -> Result<Option<Known>> {
-        let of_plan = |(id, file): (&FileId, &Candidate)| {
-            said.rests.contains_key(id).then(|| (*id, file.clone()))
-        };
-        let mine: BTreeMap<FileId, Candidate> = files.iter().filter_map(of_plan).collect();
-        let outcomes = self.outcomes(&mine, Some(&said.rests), &said.kept)?;
+    fn confirmed(&self, files: &[Candidate], said: Known) -> Result<Option<Known>> {
+        let of_plan = |one: &&Candidate| said.rests.contains_key(&one.file.file);
+        let mine: Vec<Candidate> = files.iter().filter(of_plan).cloned().collect();
+        let outcomes = self.outcomes(&mine, false, &said.kept)?;
         let mut rests = BTreeMap::new();
         for (id, outcome) in outcomes {
             rests.extend(outcome.rest.map(|rest| (id, rest)));
@@ -193,10 +190,10 @@ impl<'s> Hunt<'s> {
         Ok(agrees.then_some(Known { rests, seen: true, ..said }))
     }
 
-    fn found(&self, files: &BTreeMap<FileId, Candidate>, searched: String) -> Result<Known> {
+    fn found(&self, files: &[Candidate], searched: String) -> Result<Known> {
         let (rests, unproven, absent_keys) = (BTreeMap::new(), Vec::new(), Vec::new());
         let kept = Arc::new(Marks::default());
-        let outcomes = self.outcomes(files, None, &kept)?;
+        let outcomes = self.outcomes(files, true, &kept)?;
         let mut known = Known { searched, rests, unproven, absent_keys, kept, seen: true };
         for (id, outcome) in outcomes {
             known.unproven.extend(outcome.unproven);
@@ -208,12 +205,12 @@ impl<'s> Hunt<'s> {
         Ok(known)
     }
 
-    /// What comes of each file in which there is anything, by content. If it is said what the files
-    /// become, that is not computed again.
+    /// What comes of each file in which there is anything, by content. Where few are likely to have
+    /// nothing, they are not looked at by chunks before.
     fn outcomes(
         &self,
-        files: &BTreeMap<FileId, Candidate>,
-        said: Option<&BTreeMap<FileId, Rest>>,
+        files: &[Candidate],
+        by_chunks: bool,
         kept: &Marks,
     ) -> Result<Vec<(FileId, Outcome)>> {
         let Work { mut small, big, mut pieces } = self.sorted(files)?;
@@ -221,7 +218,9 @@ impl<'s> Hunt<'s> {
         let bytes = pieces.iter().map(|piece| u64::from(piece.chunk.len)).sum();
         let progress = &repository_progress(self.repository);
         progress.begin("Searching", Some(files.len() as u64), Some(bytes));
-        self.look_at(&pieces)?;
+        if by_chunks {
+            self.look_at(&pieces)?;
+        }
         drop(pieces);
         small.sort_by_key(|(place, candidate)| (*place, candidate.file.file));
         let found = Mutex::new(Vec::new());
@@ -240,15 +239,15 @@ impl<'s> Hunt<'s> {
             Ok(())
         };
         let threads = self.repository.threads();
-        let said_of = |candidate: &Candidate| said.and_then(|said| said.get(&candidate.file.file));
         let batches: Vec<_> = small.chunks(BATCH).collect();
         parallel::each(
             threads,
             &batches,
             || self.hands(),
             |hands, batch| {
+                hands.borrow_mut().next_file();
                 for (_, candidate) in *batch {
-                    add(candidate, self.small(hands, candidate, said_of(candidate), kept))?;
+                    add(candidate, self.small(hands, candidate, kept))?;
                 }
                 Ok(())
             },
@@ -259,9 +258,10 @@ impl<'s> Hunt<'s> {
             || self.hands(),
             |hands, Big { candidate, shape }| {
                 hands.borrow_mut().next_file();
-                let outcome = match self.is_plain(candidate, shape) {
+                let is_plain = by_chunks.then(|| self.is_plain(candidate, shape));
+                let outcome = match is_plain.unwrap_or(Ok(false)) {
                     Ok(true) => Ok(Outcome::default()),
-                    Ok(false) => self.file(hands, candidate, shape, said_of(candidate), kept),
+                    Ok(false) => self.file(hands, candidate, shape, kept),
                     Err(error) => Err(error),
                 };
                 add(candidate, outcome)
@@ -274,18 +274,17 @@ impl<'s> Hunt<'s> {
     }
 
     /// Sorts files into small ones and big ones, and gathers the chunks of these, each once.
-    fn sorted<'c>(&self, files: &'c BTreeMap<FileId, Candidate>) -> Result<Work<'c, 's>> {
-        let candidates: Vec<&Candidate> = files.values().collect();
-        let batches: Vec<_> = candidates.chunks(BATCH).collect();
+    fn sorted<'c>(&self, files: &'c [Candidate]) -> Result<Work<'c, 's>> {
+        let batches: Vec<_> = files.chunks(BATCH).collect();
         let (all, queued) = (Mutex::new(Work::default()), Marks::default());
         parallel::each(
             self.repository.threads(),
             &batches,
-            || self.hands(),
-            |hands, batch| {
+            || Ok((self.hands()?, Recent::default())),
+            |(hands, recent), batch| {
                 let mut mine = Work::default();
                 for candidate in *batch {
-                    match self.sort(hands, candidate, &queued, &mut mine) {
+                    match self.sort(hands, candidate, (&queued, recent), &mut mine) {
                         Err(_) if !candidate.must_be_there => {}
                         done => done?,
                     }
@@ -307,7 +306,7 @@ impl<'s> Hunt<'s> {
         &self,
         hands: &Hands<'_>,
         candidate: &'c Candidate,
-        queued: &Marks,
+        (queued, recent): (&Marks, &mut Recent),
         work: &mut Work<'c, 's>,
     ) -> repo::Result<()> {
         let list = ChunkList::of(self.repository, &candidate.file)?;
@@ -321,7 +320,8 @@ impl<'s> Hunt<'s> {
             let mut reading = first;
             for number in 0..list.part_count() {
                 for chunk in list.part(self.repository, number)? {
-                    if queued.add(&mark(reading.0, &chunk)) {
+                    let mark = mark(reading.0, &chunk);
+                    if !recent.meets(&mark) && queued.add(&mark) {
                         let (place, reading) = (self.place(&chunk), reading.clone());
                         work.pieces.push(Piece { place, reading, chunk });
                     }
@@ -392,11 +392,13 @@ impl<'s> Hunt<'s> {
         let batches: Vec<_> = pieces.chunks(BATCH).collect();
         let reader = || repo::Content::new(self.repository);
         parallel::each(self.repository.threads(), &batches, reader, |content, batch| {
-            for Piece { reading, chunk, .. } in *batch {
-                match content.chunk(chunk) {
-                    Ok(bytes) => drop(self.note(reading, chunk, bytes)),
-                    // Whoever needs it is told when its file is looked at.
-                    Err(_) => self.failed.store(true, Relaxed),
+            for Piece { reading, chunk, place } in *batch {
+                let seen = content.chunk_at(chunk, *place, |bytes| {
+                    self.note(reading, chunk, bytes);
+                });
+                // Whoever needs it is told when its file is looked at.
+                if seen.is_err() {
+                    self.failed.store(true, Relaxed);
                 }
                 repository_progress(self.repository).advance(0, u64::from(chunk.len));
             }
@@ -457,12 +459,11 @@ impl<'s> Hunt<'s> {
         &self,
         hands: &Hands<'_>,
         candidate: &Candidate,
-        said: Option<&Rest>,
         kept: &Marks,
     ) -> repo::Result<Outcome> {
         let list = ChunkList::of(self.repository, &candidate.file)?;
         let shape = self.shape(hands, candidate, &list)?;
-        self.file(hands, candidate, &shape, said, kept)
+        self.file(hands, candidate, &shape, kept)
     }
 }
 
@@ -480,10 +481,10 @@ fn mark(reading: u32, chunk: &ChunkRef) -> Key {
 }
 
 /// Says which files were looked at and how they were read, so that looking again would be in vain.
-fn fingerprint(files: &BTreeMap<FileId, Candidate>) -> String {
+fn fingerprint(files: &[Candidate]) -> String {
     let mut bytes = RULES.to_vec();
     let mut hasher = Vec::new();
-    for Candidate { file, path, must_be_there, .. } in files.values() {
+    for Candidate { file, path, must_be_there, .. } in files {
         let FileRef { mode, size, file } = file;
         hasher.extend_from_slice(file.as_bytes());
         hasher.extend_from_slice(&size.to_le_bytes());

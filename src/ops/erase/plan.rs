@@ -370,7 +370,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let hunt = asked.as_ref().map(|(search, _, _)| Hunt::new(repository, search));
     let selected = select(repository, &scope, &selector, hunt.as_ref())?;
     refuse_everything(repository, options, &selected)?;
-    let doomed = Doomed::of(repository, &scope, &selected)?;
+    let doomed = Doomed::of(repository, &scope, &selected, &mut None)?;
     let packs = doomed.pack_counts();
     let searched = selected.searched.clone();
     let found = findings(repository, selected, &doomed)?;

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::canary::{Canaries, WINDOW, Window};
+use super::residue::hash;
 use crate::model::FileId;
-use crate::repo;
 
 /// So much of a stream is looked at at once.
 const PIECE: usize = 1 << 20;
@@ -19,44 +19,33 @@ pub(super) struct Probed {
     pub(super) file: Option<FileId>,
 }
 
-/// Looks for windows in all bytes of a file or device, and says with `with_id` which file it is.
-pub(super) fn probe(path: &Path, canaries: &Canaries, with_id: bool) -> io::Result<Probed> {
-    let probed = Probed { windows: HashSet::new(), bytes: 0, file: None };
-    let file = io::BufReader::with_capacity(PIECE, File::open(path)?);
-    let mut tee = Tee { file, canaries, held: Vec::new(), probed };
-    let id = match with_id {
-        true => Some(repo::hash_stream(&mut tee)?),
-        false => io::copy(&mut tee, &mut io::sink()).map(|_| None)?,
-    };
-    tee.look();
-    Ok(Probed { file: id, ..tee.probed })
-}
-
-/// A file in whose bytes windows are looked for while they are read.
-struct Tee<'a> {
-    file: io::BufReader<File>,
-    canaries: &'a Canaries,
-    held: Vec<u8>,
-    probed: Probed,
-}
-
-impl Tee<'_> {
-    fn look(&mut self) {
-        self.probed.windows.extend(self.canaries.find(&self.held));
-        // A window may lie across two pieces.
-        let done = self.held.len().saturating_sub(WINDOW - 1);
-        self.held.drain(..done);
-    }
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(out)?;
-        self.probed.bytes += read as u64;
-        self.held.extend_from_slice(&out[..read]);
-        if self.held.len() >= PIECE {
-            self.look();
+/// Looks for windows in all bytes of a file or device.
+pub(super) fn probe(path: &Path, canaries: &Canaries) -> io::Result<Probed> {
+    let mut probed = Probed { windows: HashSet::new(), bytes: 0, file: None };
+    let mut file = File::open(path)?;
+    let mut held = Vec::with_capacity(PIECE + WINDOW);
+    loop {
+        let read = file.by_ref().take(PIECE as u64).read_to_end(&mut held)?;
+        probed.bytes += read as u64;
+        probed.windows.extend(canaries.find(&held));
+        if read == 0 {
+            return Ok(probed);
         }
-        Ok(read)
+        // A window may lie across two pieces.
+        held.drain(..held.len().saturating_sub(WINDOW - 1));
     }
+}
+
+/// As [`probe`], and says which file it is. What is `known` by that is not looked through.
+pub(super) fn probe_file(
+    path: &Path,
+    canaries: &Canaries,
+    known: impl Fn(&FileId) -> bool,
+) -> io::Result<Probed> {
+    let bytes = path.metadata()?.len();
+    let file = hash(path)?;
+    if known(&file) {
+        return Ok(Probed { windows: HashSet::new(), bytes, file: Some(file) });
+    }
+    Ok(Probed { file: Some(file), ..probe(path, canaries)? })
 }

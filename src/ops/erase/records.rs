@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{PLANS, RecordRule, id_of};
 use crate::format::canonical;
-use crate::model::{FileId, FileRef};
+use crate::model::{ChunkId, FileId, FileRef};
 use crate::ops::{Error, Result};
 use crate::repo::Repository;
 use crate::sign::commitment::Salt;
@@ -57,7 +57,9 @@ pub(super) struct Rest {
     pub(super) by: FileId,
     pub(super) by_size: u64,
     pub(super) records: u64,
-    /// The file's place in the order in which files were met.
+    /// The chunks that were found to make it, as one hash.
+    pub(super) chunks: ChunkId,
+    /// The first listing that has the file, or one of the first.
     pub(super) met: usize,
 }
 
@@ -125,7 +127,7 @@ pub(super) struct Candidate {
     pub(super) file: FileRef,
     pub(super) path: Vec<u8>,
     pub(super) must_be_there: bool,
-    /// Its place in the order in which files were met.
+    /// The first listing that has it, or one of the first.
     pub(super) met: usize,
 }
 

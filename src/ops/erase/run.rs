@@ -3,14 +3,14 @@
 //! Every step can be stopped anywhere and done again: the journal says what is decided, the packs
 //! say what is left to do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::approve::{approvals, asked_for};
 use super::canary::{Canaries, Window};
 use super::certificate::{self, Certified};
-use super::doomed::{AffectedPack, Doomed, needed};
+use super::doomed::Doomed;
 use super::hunt::Hunt;
 use super::job::Job;
 use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
@@ -22,15 +22,14 @@ use super::verify::{Evidence, Sought, Witness};
 use crate::catalogue::{self, Change, Changeset, RecordFilter};
 use crate::format::frame::Key;
 use crate::format::kind::Kind;
-use crate::model::{FileId, PackName, Presence, Record, RecordKind};
+use crate::model::{FileId, Presence, Record, RecordKind};
 use crate::ops::{Error, Result};
 use crate::repo::policy::Deed;
-use crate::repo::{self, Repository, Transaction, free_space, pack_record, parallel};
+use crate::repo::{self, Repository, Transaction, free_space, parallel};
 use crate::sign::commitment::Salt;
-use crate::store::PackInfo;
 
 /// How often a step is done again because somebody has changed something meanwhile.
-const TRIES: u32 = 100;
+pub(super) const TRIES: u32 = 100;
 /// What else may have to be written.
 const SPARE_BYTES: u64 = 1 << 20;
 
@@ -208,8 +207,8 @@ pub(super) fn gone(rows: Vec<catalogue::PresenceRow>) -> HashMap<FileId, Presenc
     rows.into_iter().map(|row| (row.file, row.presence)).collect()
 }
 
-struct Runner<'a> {
-    repository: &'a Repository,
+pub(super) struct Runner<'a> {
+    pub(super) repository: &'a Repository,
     id: &'a str,
     plan: &'a Plan,
 }
@@ -232,7 +231,7 @@ impl Runner<'_> {
             let hunt = search.as_ref().map(|one| Hunt::of_plan(self.repository, one, self.plan));
             let scope = Scope::of(self.repository)?;
             let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
-            let doomed = Doomed::of(self.repository, &scope, &selected)?;
+            let doomed = Doomed::of(self.repository, &scope, &selected, &mut None)?;
             self.allow(selected, &doomed)?;
         }
         let certificate = certificate::place_of(self.repository, self.id).display().to_string();
@@ -268,12 +267,12 @@ impl Runner<'_> {
         let rule = self.plan.selector.records.as_ref();
         let search = rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
         let hunt = search.as_ref().map(|one| Hunt::of_plan(self.repository, one, self.plan));
-        let mut stored = false;
+        let (mut stored, mut needs) = (false, None);
         for _ in 0..TRIES {
             let scope = Scope::of(self.repository)?;
             let epoch = self.repository.catalogue.root()?.epoch;
             let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
-            let doomed = Doomed::of(self.repository, &scope, &selected)?;
+            let doomed = Doomed::of(self.repository, &scope, &selected, &mut needs)?;
             self.allow(selected.clone(), &doomed)?;
             if let Some(hunt) = hunt.as_ref().filter(|_| !stored) {
                 self.store(hunt, &selected)?;
@@ -460,7 +459,11 @@ impl Runner<'_> {
         self.apply("erase-freeze", Some(scope.journal), changes)
     }
 
-    fn recorded(&self, what: &str, mut body: serde_json::Map<String, serde_json::Value>) -> Change {
+    pub(super) fn recorded(
+        &self,
+        what: &str,
+        mut body: serde_json::Map<String, serde_json::Value>,
+    ) -> Change {
         let mut record = Record::new(RecordKind::Plan);
         record.name = Some(what.to_owned());
         body.insert("plan".into(), self.id.into());
@@ -468,93 +471,18 @@ impl Runner<'_> {
         Change::Recorded { record }
     }
 
-    fn apply(&self, action: &str, after: Option<u64>, changes: Vec<Change>) -> Result<()> {
+    pub(super) fn apply(
+        &self,
+        action: &str,
+        after: Option<u64>,
+        changes: Vec<Change>,
+    ) -> Result<()> {
         let (actor, now) = (self.repository.author()?, self.repository.now());
         let mut changeset = Changeset::new(&actor, now, action, &self.id[..16]);
         changeset.after = after;
         changeset.changes = changes;
         self.repository.catalogue.apply(&changeset)?;
         Ok(())
-    }
-
-    /// Writes packs anew without what goes, until no pack has any of it.
-    fn rewrite(&self, keys: &HashSet<Key>) -> Result<()> {
-        for _ in 0..TRIES {
-            let epoch = self.repository.refresh()?;
-            let scope = Scope::of(self.repository)?;
-            let overlay = self.repository.overlay();
-            let needed = needed(self.repository, &scope, &overlay)?;
-            let doomed = Doomed::again(self.repository, keys, &needed)?;
-            if doomed.packs.is_empty() {
-                return Ok(());
-            }
-            let live: Vec<PackName> =
-                doomed.packs.iter().filter(|pack| pack.live).map(|pack| pack.info.name).collect();
-            let done = match live.is_empty() {
-                // A collector has spared them since, or merged them.
-                false => self.apply(
-                    "erase-condemn",
-                    Some(scope.journal),
-                    vec![
-                        Change::PacksCondemned { packs: live, epoch: epoch + 1 },
-                        Change::Fenced { epoch: epoch + 1 },
-                    ],
-                ),
-                true => self.exchange(&scope, epoch, &doomed),
-            };
-            match done {
-                Err(error) if is_lost_race(&error) => {}
-                done => done?,
-            }
-        }
-        Err(busy())
-    }
-
-    /// Copies what stays, and buries the old packs in the same change that adds the new ones.
-    fn exchange(&self, scope: &Scope, epoch: u64, doomed: &Doomed) -> Result<()> {
-        let affected = doomed.by_name();
-        let rows = self.repository.catalogue.packs(catalogue::PackState::Condemned)?;
-        let mut buried: BTreeMap<u64, Vec<PackName>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| affected.contains_key(&row.pack.name)) {
-            buried.entry(row.condemned_epoch.unwrap_or(0)).or_default().push(row.pack.name);
-        }
-        let keep = |key: &Key| !doomed.keys.contains(key);
-        let mut made: Vec<PackInfo> = Vec::new();
-        for AffectedPack { info, whole, .. } in &doomed.packs {
-            if !whole {
-                let one = std::slice::from_ref(info);
-                made.extend(self.repository.store.merge(one, &keep, epoch, None)?);
-            }
-        }
-        let sum = |packs: &mut dyn Iterator<Item = &PackInfo>| -> u64 {
-            packs.map(|pack| pack.bytes).sum()
-        };
-        let before = sum(&mut doomed.packs.iter().map(|pack| &pack.info));
-        let counts = doomed.pack_counts();
-        let mut body = serde_json::Map::new();
-        body.insert("freed".into(), (before - sum(&mut made.iter())).into());
-        body.insert("dropped".into(), counts.drop.into());
-        body.insert("rewritten".into(), counts.rewrite.into());
-        body.insert("chunks".into(), doomed.chunks.exclusive.into());
-        // Fenced once more: whoever has read what goes now must look again.
-        let mut changes = vec![
-            Change::PacksCondemned { packs: Vec::new(), epoch: epoch + 1 },
-            Change::Fenced { epoch: epoch + 1 },
-        ];
-        if !made.is_empty() {
-            changes.push(Change::PacksAdded { packs: made.iter().map(pack_record).collect() });
-        }
-        for (epoch, packs) in buried {
-            changes.push(Change::PacksTombstoned { packs, epoch });
-        }
-        changes.push(self.recorded("rewritten", body));
-        let done = self.apply("erase-rewrite", Some(scope.journal), changes);
-        if done.as_ref().is_err_and(is_lost_race) {
-            for pack in made {
-                self.repository.store.remove_pack(pack.name)?;
-            }
-        }
-        done
     }
 
     /// What the journal says was erased.
@@ -580,11 +508,11 @@ impl Runner<'_> {
     }
 }
 
-fn is_lost_race(error: &Error) -> bool {
+pub(super) fn is_lost_race(error: &Error) -> bool {
     matches!(error, Error::Repo(repo::Error::Catalogue(error)) if error.is_lost_race())
 }
 
-fn busy() -> Error {
+pub(super) fn busy() -> Error {
     Error::Repo(repo::Error::Catalogue(catalogue::Error::Moved {
         what: "the journal".into(),
         expected: "the same".into(),

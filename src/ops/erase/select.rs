@@ -1,7 +1,8 @@
 //! Which files an erasure is about, and everything that lists them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hunt::Hunt;
 use super::plan::{NamedRef, Selector, StagedIn, Target, TouchedVersion};
@@ -15,10 +16,13 @@ use crate::model::{
     DatasetName, FileId, FileRef, ManifestId, Mode, RefKind, RepoPath, Time, VersionId,
 };
 use crate::ops::{Error, Result};
-use crate::repo::{self, Marks, Nodes, Overlay, Repository};
+use crate::repo::{self, Marks, Nodes, Overlay, Repository, parallel};
 
 /// So many paths are named for each file.
 pub(super) const MOST_PATHS: usize = 20;
+/// So many listings that follow each other are walked through by one thread.
+const ROOTS: usize = 16;
+const SHARDS: usize = 64;
 
 /// Everything that a repository lists, looked at for an erasure.
 pub(super) struct Scope {
@@ -146,22 +150,17 @@ fn by_path(
     let patterns = selector.paths.iter().map(parse).collect::<Result<Vec<_>>>()?;
     let overlay = repository.overlay();
     let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
-    let mut others = false;
-    let mut seen = HashSet::new();
-    let nodes = repository.nodes();
-    for root in &roots {
-        walk(&nodes, root, &mut seen, &mut |path, file| {
-            // A redacted copy may have to go, too.
-            let Ok(file) = overlay.delivered(file) else { return };
-            match patterns.iter().any(|pattern| pattern.matches(path)) {
-                true => {
-                    selected.files.insert(file.file, file);
-                }
-                false => others = true,
-            }
-        })?;
-    }
-    selected.everything = !others;
+    let (others, met) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()));
+    walk_all(repository, &roots, &Mutex::default(), &|_, path, file| {
+        // A redacted copy may have to go, too.
+        let Ok(file) = overlay.delivered(file) else { return };
+        match patterns.iter().any(|pattern| pattern.matches(path)) {
+            true => drop(lock(&met).insert(file.file, file)),
+            false => others.store(true, Relaxed),
+        }
+    })?;
+    selected.files.append(&mut lock(&met));
+    selected.everything = !others.into_inner();
     Ok(())
 }
 
@@ -177,29 +176,85 @@ fn with_records(
     let chosen = std::mem::take(&mut selected.files);
     selected.everything = false;
     let overlay = repository.overlay();
-    let mut candidates: BTreeMap<FileId, Candidate> = BTreeMap::new();
+    let found = Candidates::default();
     let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
     let strict: HashSet<&ManifestId> = scope.listings.iter().collect();
-    let (strict, lenient): (Vec<_>, Vec<_>) = roots.iter().partition(|id| strict.contains(id));
-    let (nodes, mut seen) = (repository.nodes(), HashSet::new());
+    let (strict, lenient): (Vec<ManifestId>, Vec<ManifestId>) =
+        roots.into_iter().partition(|id| strict.contains(id));
+    let seen = Mutex::default();
     for (roots, must_be_there) in [(strict, true), (lenient, false)] {
-        for root in roots {
-            walk(&nodes, root, &mut seen, &mut |path, file| {
-                let Ok(file) = overlay.delivered(file) else { return };
-                if file.size == 0 || !(all || chosen.contains_key(&file.file)) {
-                    return;
-                }
-                let met = candidates.len();
-                let new = || Candidate { file, path: path.to_vec(), must_be_there, met };
-                let known = candidates.entry(file.file).or_insert_with(new);
-                // The first path of all, whichever listing comes first.
-                if path < &known.path[..] {
-                    known.path = path.to_vec();
-                }
-            })?;
+        walk_all(repository, &roots, &seen, &|met, path, file| {
+            let Ok(file) = overlay.delivered(file) else { return };
+            if file.size > 0 && (all || chosen.contains_key(&file.file)) {
+                found.add(file, path, must_be_there, met);
+            }
+        })?;
+    }
+    hunt.files(&found.sorted(), selected)
+}
+
+/// Files that may hold records. Filled by many threads.
+struct Candidates {
+    shards: Vec<Mutex<HashMap<FileId, Candidate>>>,
+}
+
+impl Default for Candidates {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Candidates {
+    fn add(&self, file: FileRef, path: &[u8], must_be_there: bool, met: usize) {
+        let mut shard = lock(&self.shards[usize::from(file.file.as_bytes()[0]) % SHARDS]);
+        let new = || Candidate { file, path: path.to_vec(), must_be_there, met };
+        let known = shard.entry(file.file).or_insert_with(new);
+        known.met = known.met.min(met);
+        // The first path of all, whichever listing comes first.
+        if *path < *known.path {
+            known.path = path.to_vec();
         }
     }
-    hunt.files(&candidates, selected)
+
+    /// All of them, by their ids.
+    fn sorted(self) -> Vec<Candidate> {
+        let shards = self.shards.into_iter();
+        let mut all: Vec<Candidate> = shards
+            .flat_map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .map(|(_, candidate)| candidate)
+            .collect();
+        all.sort_unstable_by_key(|candidate| candidate.file.file);
+        all
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives every entry below `roots` to `visit`, each node once, with the number of a root that leads
+/// to it; on all threads, and roots in their order, more or less.
+fn walk_all(
+    repository: &Repository,
+    roots: &[ManifestId],
+    seen: &Mutex<HashSet<ManifestId>>,
+    visit: &(dyn Fn(usize, &[u8], &FileRef) + Sync),
+) -> Result<()> {
+    let nodes = repository.nodes();
+    let batches: Vec<_> = roots.chunks(ROOTS).enumerate().collect();
+    parallel::each(
+        repository.threads(),
+        &batches,
+        || Ok(()),
+        |(), (number, roots)| {
+            let numbered = roots.iter().zip(number * ROOTS..);
+            let mut each = numbered.map(|(root, number)| {
+                walk(&nodes, root, seen, &mut |path, file| visit(number, path, file))
+            });
+            each.try_for_each(|done| done)
+        },
+    )?;
+    Ok(())
 }
 
 /// Gives every entry below `id` to `visit`, each node once. What cannot be read of listings that
@@ -207,16 +262,16 @@ fn with_records(
 fn walk(
     nodes: &Nodes<'_>,
     id: &ManifestId,
-    seen: &mut HashSet<ManifestId>,
+    seen: &Mutex<HashSet<ManifestId>>,
     visit: &mut dyn FnMut(&[u8], &FileRef),
-) -> Result<()> {
-    if !seen.insert(*id) || *id == crate::format::manifest::empty().0 {
+) -> repo::Result<()> {
+    if !lock(seen).insert(*id) || *id == crate::format::manifest::empty().0 {
         return Ok(());
     }
     let node = match nodes.node(id) {
         Ok(node) => node,
         Err(repo::Error::Lost { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let mut entries = node.entries();
     while let Some(entry) = entries.next_entry() {
@@ -245,12 +300,12 @@ fn by_ids(
 ) -> Result<()> {
     let mut wanted: HashSet<FileId> =
         wanted.iter().copied().filter(|file| !files.contains_key(file)).collect();
-    let (nodes, mut seen) = (repository.nodes(), HashSet::new());
+    let (nodes, seen) = (repository.nodes(), Mutex::default());
     for root in scope.listings.iter().chain(&scope.hoped_for) {
         if wanted.is_empty() {
             return Ok(());
         }
-        walk(&nodes, root, &mut seen, &mut |_, entry| {
+        walk(&nodes, root, &seen, &mut |_, entry| {
             if wanted.remove(&entry.file) {
                 files.insert(entry.file, *entry);
             }
@@ -283,13 +338,37 @@ struct Counter<'a> {
     nodes: Nodes<'a>,
     overlay: Arc<Overlay>,
     files: &'a BTreeMap<FileId, FileRef>,
-    known: HashMap<ManifestId, u64>,
-    paths: HashMap<FileId, BTreeSet<Vec<u8>>>,
+    known: Mutex<HashMap<ManifestId, u64>>,
+    paths: Mutex<HashMap<FileId, BTreeSet<Vec<u8>>>>,
 }
 
-impl Counter<'_> {
-    fn count(&mut self, id: &ManifestId) -> Result<u64> {
-        if let Some(count) = self.known.get(id) {
+impl<'a> Counter<'a> {
+    fn new(repository: &'a Repository, files: &'a BTreeMap<FileId, FileRef>) -> Self {
+        let (nodes, overlay) = (repository.nodes(), repository.overlay());
+        Self { nodes, overlay, files, known: Mutex::default(), paths: Mutex::default() }
+    }
+
+    /// How often each of these listings lists a target; on all threads.
+    fn count_all(&self, repository: &Repository, roots: &[ManifestId]) -> Result<Vec<u64>> {
+        let counts: Vec<AtomicU64> = roots.iter().map(|_| AtomicU64::new(0)).collect();
+        let pairs: Vec<_> = roots.iter().zip(&counts).collect();
+        let batches: Vec<_> = pairs.chunks(ROOTS).collect();
+        parallel::each(
+            repository.threads(),
+            &batches,
+            || Ok(()),
+            |(), batch| {
+                for (root, count) in *batch {
+                    count.store(self.count(root)?, Relaxed);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(counts.into_iter().map(AtomicU64::into_inner).collect())
+    }
+
+    fn count(&self, id: &ManifestId) -> repo::Result<u64> {
+        if let Some(count) = lock(&self.known).get(id) {
             return Ok(*count);
         }
         let mut count = 0;
@@ -297,16 +376,18 @@ impl Counter<'_> {
             let node = match self.nodes.node(id) {
                 Ok(node) => node,
                 Err(repo::Error::Lost { .. }) => return Ok(0),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             let mut entries = node.entries();
             while let Some(entry) = entries.next_entry() {
                 let Ok(file) = self.overlay.delivered(&entry.file) else { continue };
                 if self.files.contains_key(&file.file) {
                     count += 1;
-                    let paths = self.paths.entry(file.file).or_default();
-                    if paths.len() < MOST_PATHS {
-                        paths.insert(entry.path.to_vec());
+                    let mut paths = lock(&self.paths);
+                    let paths = paths.entry(file.file).or_default();
+                    // The least of them, whichever listing comes first.
+                    if paths.insert(entry.path.to_vec()) && paths.len() > MOST_PATHS {
+                        paths.pop_last();
                     }
                 }
             }
@@ -314,7 +395,7 @@ impl Counter<'_> {
                 count += self.count(&child)?;
             }
         }
-        self.known.insert(*id, count);
+        lock(&self.known).insert(*id, count);
         Ok(count)
     }
 }
@@ -329,16 +410,11 @@ pub(super) fn listing_any(
         return Ok(Vec::new());
     }
     let file = |id: &FileId| (*id, FileRef { mode: Mode::File, size: 0, file: *id });
-    let mut counter = Counter {
-        nodes: repository.nodes(),
-        overlay: repository.overlay(),
-        files: &files.iter().map(file).collect(),
-        known: HashMap::new(),
-        paths: HashMap::new(),
-    };
+    let files = files.iter().map(file).collect();
+    let counter = Counter::new(repository, &files);
+    let roots: Vec<ManifestId> = scope.rows.iter().map(|row| row.manifest).collect();
     let mut found = Vec::new();
-    for row in &scope.rows {
-        let files = counter.count(&row.manifest)?;
+    for (row, files) in scope.rows.iter().zip(counter.count_all(repository, &roots)?) {
         if files > 0 {
             found.push(TouchedVersion { version: row.id, files });
         }
@@ -350,18 +426,11 @@ pub(super) fn listing_any(
 /// Finds who lists the targets.
 fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> Result<()> {
     let files = selected.files.clone();
-    let (known, paths) = (HashMap::new(), HashMap::new());
-    let mut counter = Counter {
-        nodes: repository.nodes(),
-        overlay: repository.overlay(),
-        files: &files,
-        known,
-        paths,
-    };
+    let counter = Counter::new(repository, &files);
+    let roots: Vec<ManifestId> = scope.rows.iter().map(|row| row.manifest).collect();
     // A reference is touched if anything that it leads to is.
     let mut leads: HashSet<VersionId> = HashSet::new();
-    for row in &scope.rows {
-        let files = counter.count(&row.manifest)?;
+    for (row, files) in scope.rows.iter().zip(counter.count_all(repository, &roots)?) {
         if files > 0 {
             selected.versions.push(TouchedVersion { version: row.id, files });
         }
@@ -392,7 +461,7 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
     }
     let show = |path: &Vec<u8>| RepoPath::show_bytes(path);
     for (id, file) in &files {
-        let paths = counter.paths.get(id).map(|paths| paths.iter().map(show).collect());
+        let paths = lock(&counter.paths).get(id).map(|paths| paths.iter().map(show).collect());
         let paths = paths.unwrap_or_default();
         let rest = selected.rests.get(id);
         let (by, by_size) = (rest.map(|rest| rest.by), rest.map(|rest| rest.by_size));

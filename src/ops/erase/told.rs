@@ -77,6 +77,11 @@ impl Told {
         self.windows.contains_key(window)
     }
 
+    /// Every window that stands in an entry.
+    pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.windows.keys()
+    }
+
     /// What has to be told of the windows that `counts`.
     pub(super) fn only(&self, counts: impl Fn(&Window) -> bool) -> InJournal {
         let mut all = InJournal::default();

@@ -3,18 +3,18 @@
 //! Here: a walk over every file of a store and its worktrees that knows no index, no cache and no
 //! catalogue: it reads packs by the format alone, decodes and hashes every frame, and probes every
 //! other byte for windows of what was erased. Metadata comes first: it tells which chunks must be
-//! there, so that what stands in these is no finding.
+//! there, so that what stands in these is no finding (`hits`).
 //! Not here: anything that `store` or `repo` would find for it.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::canary::{Canaries, Window};
-use super::frames::{Bytes, Eyes, Needed, Seen, Sighting};
-use super::probe::{Probed, probe};
+use super::frames::{Bytes, Eyes, Needed, Reader, Seen, Sighting, Spot};
+use super::hits::{self, Hit, Place};
+use super::probe::{Probed, probe, probe_file};
 use super::residue::{files_of, kind_of};
 use super::told::{InJournal, Told};
 use crate::format::frame::Key;
@@ -22,16 +22,14 @@ use crate::format::frame::codec::Decoder;
 use crate::format::kind::Kind;
 use crate::format::manifest::Node;
 use crate::format::pack::PackKind;
-use crate::format::recipe::{Items, decode_part, decode_recipe};
+use crate::format::recipe::{ChunkRef, Items, decode_part, decode_recipe};
 use crate::format::version;
 use crate::model::{FileId, FileRef, ManifestId, Presence, VersionId};
 use crate::ops::Result;
-use crate::repo::{self, parallel};
+use crate::repo::{self, Recent, parallel};
 
 /// So many places are named.
 const MOST_NAMED: usize = 50;
-/// So many packs are open at once, each with a buffer.
-const MOST_OPEN: usize = 16;
 /// So many files are taken at a time.
 const BATCH: usize = 64;
 
@@ -88,12 +86,6 @@ pub(super) struct Evidence {
     pub(super) archives: BTreeMap<PathBuf, Vec<String>>,
 }
 
-/// A sound object in a pack: where it lies.
-struct Place {
-    pack: usize,
-    frame: u64,
-}
-
 /// What one walk has seen.
 struct Walk<'a> {
     sought: &'a Sought,
@@ -102,12 +94,14 @@ struct Walk<'a> {
     /// Of what is sought: the records that files that stay need.
     needed: HashSet<Key>,
     chunks: Needed,
-    /// Windows that are looked for outside of packs.
-    canaries: Canaries,
+    /// The files that must be there, in order.
+    retained: Vec<FileId>,
     evidence: Evidence,
     packs: Vec<PathBuf>,
-    objects: HashMap<Key, Place>,
+    objects: HashMap<Key, Spot>,
     in_metadata: HashSet<Window>,
+    /// Windows that stand outside of chunks that stay, and may stand in these as well.
+    hits: Vec<Hit>,
 }
 
 /// A file of the store, its name there, and what kind it is of.
@@ -126,21 +120,16 @@ impl Witness {
             sightings: Vec::new(),
             needed: HashSet::new(),
             chunks: Needed::new(),
-            canaries: sought.canaries.clone(),
+            retained: Vec::new(),
             evidence: Evidence { windows: sought.canaries.len() as u64, ..Evidence::default() },
             packs: Vec::new(),
             objects: HashMap::new(),
             in_metadata: HashSet::new(),
+            hits: Vec::new(),
         };
-        let (mut packs, mut others) = (Vec::new(), Vec::new());
-        for path in everything_below(&self.store)? {
-            let name =
-                path.strip_prefix(&self.store).unwrap_or(&path).to_string_lossy().into_owned();
-            let kind = kind_of(&name);
-            walk.evidence.kinds.entry(kind).or_default().1 += 1;
-            let is_pack = matches!(kind, "packs" | "temporary files");
-            let file = Listed { kind, path, name };
-            if is_pack { packs.push(file) } else { others.push(file) }
+        let (packs, mut others) = self.listed()?;
+        for file in packs.iter().chain(&others) {
+            walk.evidence.kinds.entry(file.kind).or_default().1 += 1;
         }
         let (metadata, data): (Vec<_>, Vec<_>) = packs.into_iter().partition(is_metadata);
         others.extend(walk.read_packs(metadata, false)?);
@@ -164,19 +153,46 @@ impl Witness {
             }
         }
         for top in &self.archives {
-            let held = walk.archive(top);
-            walk.evidence.archives.insert(top.clone(), held);
+            walk.archive(top);
         }
         if let Some(device) = &self.device {
             let bytes = walk.stream("device", device)?;
             walk.evidence.device_bytes = Some(bytes);
         }
         walk.evidence.in_metadata = walk.in_metadata.len() as u64;
+        let common = self.common(&walk)?;
+        walk.settle(&common);
         // But for what stands in content that stays.
-        let counts = |one: &Window| walk.canaries.has(one) && !walk.in_metadata.contains(one);
+        let counts = |one: &Window| !common.contains(one) && !walk.in_metadata.contains(one);
         walk.evidence.in_journal = self.told.only(counts);
         walk.evidence.found.truncate(MOST_NAMED);
         Ok(walk.evidence)
+    }
+
+    /// Packs, or what may become some, and the other files of the store.
+    fn listed(&self) -> Result<(Vec<Listed>, Vec<Listed>)> {
+        let all = everything_below(&self.store)?.into_iter().map(|path| {
+            let name =
+                path.strip_prefix(&self.store).unwrap_or(&path).to_string_lossy().into_owned();
+            Listed { kind: kind_of(&name), path, name }
+        });
+        Ok(all.partition(|file| matches!(file.kind, "packs" | "temporary files")))
+    }
+
+    /// Of all windows that were met outside of chunks that stay, those that stand in these too.
+    fn common(&self, walk: &Walk<'_>) -> Result<HashSet<Window>> {
+        let told = self.told.windows().filter(|one| !walk.in_metadata.contains(*one));
+        let met = walk.hits.iter().flat_map(|hit| &hit.windows);
+        let wanted: HashSet<Window> = met.chain(told).copied().collect();
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
+        let wanted = walk.sought.canaries.only(&wanted.into_iter().collect::<Vec<_>>());
+        // Listed once more: packs may have been merged meanwhile.
+        let (packs, _) = self.listed()?;
+        let packs = packs.into_iter().filter(|file| !is_metadata(file));
+        let packs: Vec<PathBuf> = packs.map(|file| file.path).collect();
+        hits::common(&packs, &wanted, &walk.chunks, threads())
     }
 
     /// Everything that the versions list must be there, but for what is gone by design.
@@ -196,21 +212,22 @@ impl Witness {
         for listing in &self.listings {
             self.listing(walk, &mut reader, *listing, &mut seen, &mut files, &mut needed)?;
         }
-        let retained_files = files.len() as u64;
         let files: Vec<FileRef> = files.into_values().collect();
         let all = Mutex::new(needed);
-        let reader = || Reader::new(&walk.packs);
+        let reader = || Ok((Reader::new(&walk.packs)?, Recent::default()));
         let batches: Vec<_> = files.chunks(BATCH).collect();
-        parallel::each(threads(), &batches, reader, |reader, batch| {
+        parallel::each(threads(), &batches, reader, |(reader, recent), batch| {
             let mut mine = Vec::new();
-            batch.iter().try_for_each(|file| content(walk, reader, file, &mut mine))?;
+            batch.iter().try_for_each(|file| content(walk, reader, recent, file, &mut mine))?;
             all.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
             Ok(())
         })?;
         let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         all.sort_unstable();
         walk.evidence.versions += versions;
-        walk.evidence.retained_files += retained_files;
+        walk.evidence.retained_files += files.len() as u64;
+        walk.retained = files.iter().map(|file| file.file).collect();
+        walk.retained.sort_unstable();
         for (key, is_there) in all {
             match is_there {
                 true => drop(walk.needed.insert(key)),
@@ -220,6 +237,7 @@ impl Witness {
         for key in walk.objects.keys().filter(|key| key.kind == Kind::Chunk) {
             walk.chunks.meet(&key.id);
         }
+        walk.objects = HashMap::new();
         Ok(())
     }
 
@@ -277,6 +295,7 @@ impl Witness {
 fn content(
     walk: &Walk<'_>,
     reader: &mut Reader<'_>,
+    recent: &mut Recent,
     file: &FileRef,
     needed: &mut Vec<(Key, bool)>,
 ) -> repo::Result<()> {
@@ -290,20 +309,22 @@ fn content(
         walk.chunks.add(file.file.as_bytes());
         return Ok(());
     };
+    let mut add = |chunks: Vec<ChunkRef>| {
+        let ids = chunks.iter().map(|chunk| &chunk.id);
+        ids.filter(|id| !recent.meets(&Key::chunk(id)))
+            .for_each(|id| walk.chunks.add(id.as_bytes()));
+    };
     let recipe = decode_recipe(&bytes);
     note(key, recipe.is_ok());
     match recipe.map(|recipe| recipe.items) {
-        Ok(Items::Chunks(chunks)) => {
-            chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
-        }
+        Ok(Items::Chunks(chunks)) => add(chunks),
         Ok(Items::Parts(parts)) => {
             for part in parts {
                 let key = Key::recipe_part(part.id);
                 let bytes = reader.object(walk.objects.get(&key))?;
                 let chunks = bytes.and_then(|bytes| decode_part(&bytes).ok());
                 note(key, chunks.is_some());
-                let chunks = chunks.unwrap_or_default();
-                chunks.iter().for_each(|chunk| walk.chunks.add(chunk.id.as_bytes()));
+                add(chunks.unwrap_or_default());
             }
         }
         Err(_) => {}
@@ -339,15 +360,42 @@ impl Walk<'_> {
         self.found("retained versions", format!("{key} is needed and cannot be read"));
     }
 
-    /// Decides on what was seen in packs, now that it is known what stays.
+    fn stays(&self, key: &Key) -> bool {
+        match key.kind {
+            Kind::Chunk => self.chunks.contains(&key.id),
+            _ => self.needed.contains(key),
+        }
+    }
+
+    /// Decides on the objects that were seen in packs, now that it is known what stays.
     fn judge(&mut self) {
         for Sighting { key, text } in std::mem::take(&mut self.sightings) {
-            let stays = match key.kind {
-                Kind::Chunk => self.chunks.contains(&key.id),
-                _ => self.needed.contains(&key),
-            };
-            if !stays {
+            if !self.stays(&key) {
                 self.found("packs", text);
+            }
+        }
+    }
+
+    /// Decides on the windows that were met, now that it is known which stand in what stays.
+    fn settle(&mut self, common: &HashSet<Window>) {
+        for Hit { place, windows } in std::mem::take(&mut self.hits) {
+            let count = windows.iter().filter(|window| !common.contains(*window)).count();
+            if count == 0 && !windows.is_empty() {
+                continue;
+            }
+            let of_it = format!("{count} windows of it stand in");
+            match place {
+                Place::Chunk(key, _) if self.stays(&key) => {}
+                Place::Chunk(key, name) => self.found("packs", format!("{of_it} {key} in {name}")),
+                Place::File("worktrees", path) => {
+                    self.report(format!("{of_it} {}", path.display()));
+                }
+                // Free blocks: nothing that the store could still remove.
+                Place::File("device", _) => self.evidence.device_hits += count as u64,
+                Place::File(kind, path) => self.found(kind, format!("{of_it} {}", path.display())),
+                Place::Archive(top, text) => {
+                    self.evidence.archives.entry(top).or_default().push(text);
+                }
             }
         }
     }
@@ -361,7 +409,7 @@ impl Walk<'_> {
         let eyes = || {
             let at = |source| repo::Error::Io { path: "zstd".into(), source };
             let decoder = Decoder::new().map_err(at)?;
-            Ok(Eyes { keys: &self.sought.keys, canaries: self.canaries.clone(), decoder })
+            Ok(Eyes { keys: &self.sought.keys, canaries: &self.sought.canaries, decoder })
         };
         parallel::each(threads(), &files, eyes, |eyes, (number, file)| {
             let seen = eyes.pack(&file.path, &file.name, file.kind == "packs", needed);
@@ -387,30 +435,38 @@ impl Walk<'_> {
         self.evidence.frames += seen.frames;
         self.evidence.bytes += if seen.whole { seen.bytes } else { 0 };
         self.in_metadata.extend(seen.in_metadata);
-        self.canaries.remove(&seen.common.into_iter().collect::<Vec<_>>());
         self.sightings.extend(seen.sightings);
+        let hit = |(key, windows)| Hit { place: Place::Chunk(key, file.name.clone()), windows };
+        self.hits.extend(seen.hits.into_iter().map(hit));
         seen.problems.into_iter().for_each(|problem| self.found(file.kind, problem));
         let pack = self.packs.len();
         for (key, frame) in seen.objects {
-            self.objects.entry(key).or_insert(Place { pack, frame });
+            self.objects.entry(key).or_insert(Spot { pack, frame });
         }
         self.packs.push(file.path.clone());
     }
 
     /// Looks for windows in all bytes of a file or device; how many bytes there were.
     fn stream(&mut self, kind: &'static str, path: &Path) -> Result<u64> {
-        match probe(path, &self.canaries, false) {
+        match probe(path, &self.sought.canaries) {
             // Gone since the directory was listed: a session has ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(source) => Err(repo::Error::Io { path: path.to_path_buf(), source }.into()),
             Ok(probed) => {
-                self.probed(kind, path, &probed);
-                Ok(probed.bytes)
+                let bytes = probed.bytes;
+                self.probed(kind, path, probed);
+                Ok(bytes)
             }
         }
     }
 
-    fn probed(&mut self, kind: &'static str, path: &Path, probed: &Probed) {
+    /// Whether a file is one that stays, whose chunks are looked at in packs, or one that went: more
+    /// than that has not to be said of it.
+    fn is_known(&self, file: &FileId) -> bool {
+        self.retained.binary_search(file).is_ok() || self.sought.files.contains(file)
+    }
+
+    fn probed(&mut self, kind: &'static str, path: &Path, probed: Probed) {
         self.evidence.bytes += probed.bytes;
         // The catalogue repeats who made a version, its message and its paths, and who did what: what
         // stands in the version or the entry itself, which cannot change, is told by itself.
@@ -418,18 +474,13 @@ impl Walk<'_> {
             kind,
             "catalogue" | "old catalogues" | "journal copy" | "plans and certificates"
         );
-        let is_told = |window: &&Window| {
-            repeats && (self.in_metadata.contains(*window) || self.told.has(window))
+        let is_told = |window: &Window| {
+            repeats && (self.in_metadata.contains(window) || self.told.has(window))
         };
-        let count = probed.windows.iter().filter(|window| !is_told(window)).count();
-        if count > 0 {
-            let text = format!("{count} windows of it stand in {}", path.display());
-            match kind {
-                "worktrees" => self.report(text),
-                // Free blocks: nothing that the store could still remove.
-                "device" => self.evidence.device_hits += count as u64,
-                _ => self.found(kind, text),
-            }
+        let windows: Vec<Window> =
+            probed.windows.into_iter().filter(|window| !is_told(window)).collect();
+        if !windows.is_empty() {
+            self.hits.push(Hit { place: Place::File(kind, path.to_path_buf()), windows });
         }
     }
 
@@ -461,7 +512,7 @@ impl Walk<'_> {
             |(), (number, path)| {
                 let probed = match path.symlink_metadata() {
                     Ok(meta) if !meta.is_file() => return Ok(()),
-                    Ok(_) => probe(path, &self.canaries, true),
+                    Ok(_) => probe_file(path, &self.sought.canaries, |file| self.is_known(file)),
                     Err(error) => Err(error),
                 };
                 all.lock().unwrap_or_else(PoisonError::into_inner).push((*number, probed));
@@ -476,7 +527,7 @@ impl Walk<'_> {
                 Ok(probed) if probed.file.is_some_and(|id| self.sought.files.contains(&id)) => {
                     self.found("worktrees", format!("{} is one of the files", path.display()));
                 }
-                Ok(probed) => self.probed("worktrees", path, &probed),
+                Ok(probed) => self.probed("worktrees", path, probed),
                 // A user's files come and go.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.report(format!("{} cannot be read: {error}", path.display())),
@@ -491,57 +542,36 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What of it an archive holds, in words; it is not ours to change.
-    fn archive(&mut self, top: &Path) -> Vec<String> {
-        let files = match everything_below(top) {
-            Ok(files) => files,
-            Err(error) => return vec![format!("cannot be read: {}", super::chain(&error))],
-        };
-        let mut held = Vec::new();
+    /// Looks for what an archive holds of it; that is not ours to change.
+    fn archive(&mut self, top: &Path) {
+        self.evidence.archives.entry(top.to_path_buf()).or_default();
+        let files = everything_below(top).unwrap_or_else(|error| {
+            let text = format!("cannot be read: {}", super::chain(&error));
+            self.held(top, Vec::new(), text);
+            Vec::new()
+        });
         for path in files {
             let name = path.strip_prefix(top).unwrap_or(&path).display().to_string();
-            match probe(&path, &self.canaries, true) {
-                Ok(probed) => {
-                    self.evidence.bytes += probed.bytes;
-                    if probed.file.is_some_and(|id| self.sought.files.contains(&id)) {
-                        held.push(name);
-                    } else if !probed.windows.is_empty() {
-                        held.push(format!("a part in {name}"));
-                    }
+            let probed = probe_file(&path, &self.sought.canaries, |file| self.is_known(file));
+            let probed = match probed {
+                Ok(probed) => probed,
+                Err(error) => {
+                    self.held(top, Vec::new(), format!("{name} cannot be read: {error}"));
+                    continue;
                 }
-                Err(error) => held.push(format!("{name} cannot be read: {error}")),
+            };
+            self.evidence.bytes += probed.bytes;
+            if probed.file.is_some_and(|id| self.sought.files.contains(&id)) {
+                self.held(top, Vec::new(), name);
+            } else if !probed.windows.is_empty() {
+                let windows = probed.windows.into_iter().collect();
+                self.held(top, windows, format!("a part in {name}"));
             }
         }
-        held
-    }
-}
-
-/// Reads single frames.
-struct Reader<'a> {
-    decoder: Decoder,
-    packs: &'a [PathBuf],
-    open: HashMap<usize, Bytes>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(packs: &'a [PathBuf]) -> repo::Result<Self> {
-        let at = |source| repo::Error::Io { path: "zstd".into(), source };
-        Ok(Self { decoder: Decoder::new().map_err(at)?, packs, open: HashMap::new() })
     }
 
-    /// An object that was met on the walk, read once more; none if it was not met.
-    fn object(&mut self, place: Option<&Place>) -> repo::Result<Option<Vec<u8>>> {
-        let Some(Place { pack, frame }) = place else { return Ok(None) };
-        let path = &self.packs[*pack];
-        let at = |source| repo::Error::Io { path: path.clone(), source };
-        if self.open.len() >= MOST_OPEN {
-            self.open.clear();
-        }
-        let bytes = match self.open.entry(*pack) {
-            Entry::Occupied(open) => open.into_mut(),
-            Entry::Vacant(slot) => slot.insert(Bytes::open(path).map_err(at)?),
-        };
-        bytes.object(&mut self.decoder, *frame).map_err(at)
+    fn held(&mut self, top: &Path, windows: Vec<Window>, text: String) {
+        self.hits.push(Hit { place: Place::Archive(top.to_path_buf(), text), windows });
     }
 }
 

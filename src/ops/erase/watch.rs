@@ -9,7 +9,7 @@ use super::copies::Stretch;
 use super::hunt::{Hands, Hunt, Shape};
 use super::records::Candidate;
 use super::select::Selected;
-use crate::model::{FileId, FileRef, Fingerprint};
+use crate::model::{ChunkId, FileId, FileRef, Fingerprint};
 use crate::ops::Result;
 use crate::repo::{
     self, Assembler, ChunkList, ChunkStream, Session, Spliced, StoredFile, parallel,
@@ -40,16 +40,15 @@ impl Hunt<'_> {
                 hands.borrow_mut().next_file();
                 let spare = lock().pop();
                 let mut out = spare.map_or_else(|| Assembler::new(session), Ok)?;
-                let mut buffer = Vec::new();
-                let made = self.copy(hands, one, &mut |chunk| match chunk {
+                let rest = selected.rests.get(&one.file.file);
+                let expected = rest.map_or_else(|| ChunkId::of(b""), |rest| rest.chunks);
+                let made = self.copy(hands, one, &expected, &mut |chunk| match chunk {
                     Spliced::New(chunk, bytes) => out.push(chunk, bytes),
                     Spliced::Kept(chunk) => {
-                        buffer.clear();
-                        hands.borrow_mut().load(&chunk, &mut buffer)?;
-                        out.push(chunk, &buffer)
+                        out.keep(chunk, |bytes| hands.borrow_mut().load(&chunk, bytes))
                     }
                 })?;
-                if made != Some(*by) {
+                if !made {
                     let what = format!("{} without records is another file now", one.file.file);
                     return Err(repo::Error::Lost { what });
                 }

@@ -40,7 +40,7 @@ pub struct Joined {
 pub struct Splice<'s> {
     load: &'s mut Load<'s>,
     sink: &'s mut Sink<'s>,
-    hasher: Option<blake3::Hasher>,
+    hasher: Option<Hasher>,
     size: u64,
     /// The profile of the other file.
     old: Profile,
@@ -71,7 +71,7 @@ impl<'s> Splice<'s> {
         Self {
             load,
             sink,
-            hasher: with_id.then(blake3::Hasher::new),
+            hasher: with_id.then(Hasher::default),
             size: 0,
             old,
             profile: None,
@@ -147,7 +147,7 @@ impl<'s> Splice<'s> {
     pub fn finish(mut self) -> Result<Joined> {
         self.cut(true)?;
         self.release(true)?;
-        let file = self.hasher.map(|hasher| FileId::from_bytes(*hasher.finalize().as_bytes()));
+        let file = self.hasher.map(Hasher::finish);
         Ok(Joined { file, size: self.size })
     }
 
@@ -193,6 +193,30 @@ impl<'s> Splice<'s> {
         self.starts.iter_mut().for_each(|(start, _)| *start -= at);
         self.changed = self.changed.saturating_sub(at);
         Ok(())
+    }
+}
+
+/// So many bytes are hashed at once: fewer do not fill the wide registers.
+const HASHED_BYTES: usize = 64 << 10;
+
+/// Hashes a file that comes in pieces, a large piece at a time.
+#[derive(Default)]
+struct Hasher {
+    hasher: blake3::Hasher,
+    held: Vec<u8>,
+}
+
+impl Hasher {
+    fn update(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+        let whole = self.held.len() - self.held.len() % HASHED_BYTES;
+        self.hasher.update(&self.held[..whole]);
+        self.held.drain(..whole);
+    }
+
+    fn finish(mut self) -> FileId {
+        self.hasher.update(&self.held);
+        FileId::from_bytes(*self.hasher.finalize().as_bytes())
     }
 }
 
