@@ -23,7 +23,7 @@ use crate::model::{
     DatasetName, Entry, FileId, Metric, Mode, Provenance, RecordKind, RefKind, Source, Step, Time,
     Version, VersionId,
 };
-use crate::repo::{Repository, sha256};
+use crate::repo::{self, Repository, sha256};
 
 /// How many tables are looked into.
 const TABLES: usize = 500;
@@ -71,7 +71,7 @@ pub struct Card {
     pub origins: Graph,
     /// The sources among them, its own first.
     pub sources: Vec<Source>,
-    /// Its files.
+    /// The files that are given out: redacted copies, without those that are gone.
     pub files: Vec<CardFile>,
     /// Those of them that are tables.
     pub tables: Vec<Table>,
@@ -160,9 +160,12 @@ fn files(repository: &Repository, record: &Version, digests: Digests) -> Result<
     let nodes = repository.nodes();
     let mut entries = Vec::new();
     for entry in manifest::list(&nodes, &record.manifest, b"")? {
-        let entry = entry?;
-        if entry.file.mode != Mode::Symlink {
-            entries.push(entry);
+        let Entry { path, file } = entry?;
+        // What `export` gives out: a redacted copy, and nothing of what is gone.
+        match repository.delivered(&file) {
+            Ok(file) if file.mode != Mode::Symlink => entries.push(Entry { path, file }),
+            Ok(_) | Err(repo::Error::Erased { .. } | repo::Error::Archived { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let mut known = Default::default();

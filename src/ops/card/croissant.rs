@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Card, CardFile};
+use crate::ops::lineage::{NodeId, gone_words};
 use crate::ops::sniff::{Cell, Column, Format, Table};
 
 /// The document.
@@ -86,8 +87,7 @@ fn responsible(card: &Card) -> Vec<(&'static str, Value)> {
     });
     many("rai:dataPreprocessingProtocol", steps.collect());
     many("rai:dataUseCases", provenance.purpose.iter().cloned().collect());
-    let known = card.notes.iter().filter(|note| matches!(&*note.kind, "problem" | "incident"));
-    many("rai:dataLimitations", known.map(|note| note.text.clone()).collect());
+    many("rai:dataLimitations", limitations(card));
     let mut sensitive: Vec<String> =
         provenance.sensitivity.iter().map(|word| format!("Sensitivity: {word}")).collect();
     let names = ["personal_sensitive_information", "rai:personalSensitiveInformation"];
@@ -121,6 +121,14 @@ fn responsible(card: &Card) -> Vec<(&'static str, Value)> {
     });
     found.extend(collection.map(|text| ("rai:dataCollection", json!(text))));
     found
+}
+
+/// Problems that were noted, and what of the version is not given out any more.
+fn limitations(card: &Card) -> Vec<String> {
+    let known = card.notes.iter().filter(|note| matches!(&*note.kind, "problem" | "incident"));
+    let own = card.origins.node(&NodeId::Version(card.version));
+    let gone = own.and_then(gone_words).map(|words| format!("Not there any more: {words}"));
+    known.map(|note| note.text.clone()).chain(gone).collect()
 }
 
 /// How a source was collected, in words; none if neither method nor provider is recorded.
