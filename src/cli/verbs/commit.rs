@@ -7,8 +7,8 @@ use stemmata::ops::provenance::gather;
 
 use super::key::KeyChoice;
 use crate::cli::args::DryRun;
-use crate::cli::provenance::Flags;
-use crate::cli::text::{count, number, short, size};
+use crate::cli::provenance::{Flags, plain};
+use crate::cli::text::{count, number, paragraphs, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Record what is staged as a version
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     };
     let done = commit(&repository, &options).map_err(Failure::from)?;
     let failed = done.failed.iter();
-    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
+    context
+        .warn_each(failed.map(|problem| format!("{}: {}", plain(&problem.path), problem.problem)));
     context.done("commit", &done, |out| show(&done, out))?;
     Ok(Exit::done_unless(!done.failed.is_empty()))
 }

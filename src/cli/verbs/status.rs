@@ -8,6 +8,7 @@ use stemmata::ops::diff::Kind;
 use stemmata::ops::pin::PinState;
 use stemmata::ops::status::{Changed, Status, StatusOptions, status};
 
+use crate::cli::provenance::plain;
 use crate::cli::text::short;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -134,7 +135,7 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
     section(out, "Changed and not staged (`stem add`):", &seen.changed, red)?;
     section(out, "Not tracked (`stem add`):", &seen.untracked, red)?;
     for odd in &seen.odd {
-        writeln!(out, "\nCannot be tracked: {}: {}", odd.path, odd.problem)?;
+        writeln!(out, "\nCannot be tracked: {}: {}", plain(&odd.path), odd.problem)?;
     }
     if seen.clean {
         writeln!(out, "Nothing to commit, the files are as in the version")?;

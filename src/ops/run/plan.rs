@@ -207,7 +207,7 @@ fn in_head(repository: &Repository, bytes: &[u8]) -> Result<DataRef> {
         let root: ManifestId = repository.manifest_of(&version)?;
         let first = manifest::list(&nodes, &root, bytes)?.next().transpose()?;
         let revision = "the version that the worktree continues".to_owned();
-        first.ok_or(repo::Error::NoPath { path: path.clone(), revision })?;
+        first.ok_or(repo::Error::NoPath { path: path.clone(), revision, here: None })?;
     }
     Ok(DataRef { dataset, version, path: Some(path).filter(|path| !path.is_empty()) })
 }
