@@ -137,13 +137,7 @@ fn by_path(
     selector: &Selector,
     selected: &mut Selected,
 ) -> Result<()> {
-    let bad = |text: &String| Error::Refused(format!("`{text}` is not a pattern over paths"));
-    let parse = |text: &String| {
-        // From the top, unless it begins with a star: a name alone must not match anywhere.
-        let rooted = if text.starts_with(['*', '/']) { text.clone() } else { format!("/{text}") };
-        Pattern::parse(&rooted).ok_or_else(|| bad(text))
-    };
-    let patterns = selector.paths.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let mut wanted: Vec<_> = selector.paths.iter().map(|text| Wanted::new(text)).collect();
     let overlay = repository.overlay();
     let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
     let mut others = false;
@@ -153,16 +147,76 @@ fn by_path(
         walk(&nodes, root, &mut seen, &mut |path, file| {
             // A redacted copy may have to go, too.
             let Ok(file) = overlay.delivered(file) else { return };
-            match patterns.iter().any(|pattern| pattern.matches(path)) {
-                true => {
-                    selected.files.insert(file.file, file);
-                }
-                false => others = true,
-            }
+            let hits = wanted.iter_mut().filter_map(|one| one.fits(path, file).then_some(()));
+            others |= hits.count() == 0;
         })?;
+    }
+    for one in wanted {
+        let (chosen, passed_over) = one.chosen()?;
+        selected.files.extend(chosen);
+        others |= passed_over.iter().any(|file| !selected.files.contains_key(file));
     }
     selected.everything = !others;
     Ok(())
+}
+
+/// What `--path` was given: a path where one is called so, otherwise a pattern.
+struct Wanted<'a> {
+    text: &'a str,
+    /// What it can mean, the likeliest first, with the files that fit.
+    ways: Vec<(Way, BTreeMap<FileId, FileRef>)>,
+}
+
+enum Way {
+    Path(Vec<u8>),
+    Pattern(Pattern),
+}
+
+impl Way {
+    fn fits(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(path),
+            Self::Path(wanted) => path
+                .strip_prefix(&wanted[..])
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/'),
+        }
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn new(text: &'a str) -> Self {
+        // From the top, unless it begins with a star: a name alone must not match anywhere.
+        let rooted =
+            if text.starts_with(['*', '/']) { text.to_owned() } else { format!("/{text}") };
+        let pattern = Pattern::parse(&rooted).map(Way::Pattern);
+        let path = text.trim_start_matches('/').trim_end_matches('/').as_bytes().to_vec();
+        let path = Some(Way::Path(path)).filter(|_| !Pattern::is_plain(text));
+        let bytes = RepoPath::from_exact(text).map(Way::Path);
+        let ways = [path, bytes, pattern].into_iter().flatten();
+        Self { text, ways: ways.map(|way| (way, BTreeMap::new())).collect() }
+    }
+
+    /// Whether a file fits, in one way or the other.
+    fn fits(&mut self, path: &[u8], file: FileRef) -> bool {
+        let mut fits = false;
+        for (_, files) in self.ways.iter_mut().filter(|(way, _)| way.fits(path)) {
+            files.insert(file.file, file);
+            fits = true;
+        }
+        fits
+    }
+
+    /// The files that are meant, and those that it would have meant in other ways.
+    fn chosen(self) -> Result<(BTreeMap<FileId, FileRef>, Vec<FileId>)> {
+        if !self.ways.iter().any(|(way, files)| matches!(way, Way::Pattern(_)) || !files.is_empty())
+        {
+            let text = format!("`{}` is not a pattern over paths", self.text.escape_debug());
+            return Err(Error::Refused(text));
+        }
+        let mut found = self.ways.into_iter().map(|(_, files)| files).filter(|one| !one.is_empty());
+        let chosen = found.next().unwrap_or_default();
+        Ok((chosen, found.flat_map(BTreeMap::into_keys).collect()))
+    }
 }
 
 /// Leaves of what is selected, or of everything if nothing is, the files that hold such records.
@@ -390,7 +444,7 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
             }
         }
     }
-    let show = |path: &Vec<u8>| RepoPath::show_bytes(path);
+    let show = |path: &Vec<u8>| RepoPath::exact_bytes(path);
     for (id, file) in &files {
         let paths = counter.paths.get(id).map(|paths| paths.iter().map(show).collect());
         let paths = paths.unwrap_or_default();
