@@ -33,8 +33,10 @@ const DEPTH: u32 = 20;
 /// A file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFile {
-    /// Where it lies, and what it is.
+    /// Its path, and what it is.
     pub entry: Entry,
+    /// Where it lies, seen from the document.
+    pub place: String,
     /// SHA-256 of its content; none if the content cannot be read or was not asked for.
     pub sha256: Option<String>,
 }
@@ -174,7 +176,11 @@ fn files(repository: &Repository, record: &Version, digests: Digests) -> Result<
         known = sha256(repository, &files, digests == Digests::Kept)?;
     }
     let digest = |file: &FileId| known.get(file).cloned();
-    let file = |entry: Entry| CardFile { sha256: digest(&entry.file.file), entry };
+    let file = |entry: Entry| CardFile {
+        sha256: digest(&entry.file.file),
+        place: entry.path.exact(),
+        entry,
+    };
     Ok(entries.into_iter().map(file).collect())
 }
 

@@ -166,6 +166,66 @@ fn prov_and_openlineage_hold_for_what_is_gone() {
             story.validate(&venv, "openlineage", "events.jsonl", &[&schemas]).unwrap();
         }
     }
-    let events = std::fs::read_to_string(story.file("events.jsonl")).unwrap();
-    assert!(events.contains("\"lifecycleStateChange\""), "{events}");
+}
+
+/// In an archive the document lies in `stem/` and the files beside it, under names that any system
+/// can have.
+#[test]
+fn croissant_in_an_archive_can_be_loaded_there() {
+    let story = gone();
+    story.run("cd raw && printf 'x\\n' > $'odd\\xff' && stem add -q -A && stem commit -q -m odd");
+    let made = story.run("cd raw && stem archive create raw@main ../out/bag");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let card = std::fs::read(story.file("bag/stem/croissant.json")).unwrap();
+    let card: Value = serde_json::from_slice(&card).unwrap();
+    let files = card["distribution"].as_array().unwrap();
+    assert_eq!(files.len(), 5, "{card}");
+    for object in files {
+        let place = story.file("bag/stem").join(object["contentUrl"].as_str().unwrap());
+        let sum = story.run(&format!("sha256sum '{}'", place.display())).stdout;
+        assert_eq!(object["sha256"], *String::from_utf8_lossy(&sum[..64]), "{object}");
+    }
+    let Some(venv) = validators() else { return };
+    let found = story.validate(&venv, "croissant", "bag/stem/croissant.json", &[]).unwrap();
+    let rows = json!({"people.csv": 39, "people.jsonl": 39, "t.parquet": 4});
+    assert_eq!(found["rows"], rows);
+}
+
+/// A version was made first and went later: the event that made it does not say that it is gone.
+#[test]
+fn openlineage_tells_of_the_end_at_its_time() {
+    let story = gone();
+    let told = story.run("cd raw && stem lineage eval@main --format openlineage");
+    let mut changes = Vec::new();
+    for line in String::from_utf8_lossy(&told.stdout).lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let time = event["eventTime"].as_str().unwrap()[11..13].to_owned();
+        let none = Vec::new();
+        let outputs = event["outputs"].as_array().unwrap_or(&none).iter();
+        for dataset in outputs.chain(event.get("dataset")) {
+            let change = &dataset["facets"]["lifecycleStateChange"]["lifecycleStateChange"];
+            let (name, change) = (dataset["name"].as_str().unwrap(), change.as_str().unwrap());
+            changes.push(format!("{time} {name} {change}"));
+        }
+    }
+    changes.dedup();
+    let expected =
+        ["01 raw CREATE", "02 clean CREATE", "03 eval CREATE", "05 raw ALTER", "09 eval DROP"];
+    assert_eq!(changes, expected);
+    let graph = story.asked("lineage eval@main --json");
+    let nodes = graph["data"]["nodes"].as_array().unwrap();
+    let eval = nodes.iter().find(|node| node["dataset"] == "eval" && node["kind"] == "version");
+    assert_eq!(eval.unwrap()["absent_since"], "2026-01-02T09:00:00Z");
+}
+
+/// What is only archived can come back, and the advice is to bring it.
+#[test]
+fn what_is_archived_is_not_called_erased() {
+    let story = gone();
+    for words in ["export eval@main ../x", "cat eval@main:e.jsonl"] {
+        let told = story.run(&format!("cd raw && stem {words}"));
+        assert_eq!(told.status.code(), Some(19), "{words}");
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(said.contains("hint: `stem archive restore` brings it back"), "{words}: {said}");
+    }
 }

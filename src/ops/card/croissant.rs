@@ -1,6 +1,7 @@
 //! Croissant 1.1 with the fields of its responsible-AI extension, as JSON-LD.
 //!
-//! Paths are relative to where the document lies: beside the files that `stem export` writes.
+//! Paths are relative to where the document lies: beside the files that `stem export` writes, or in
+//! an archive.
 
 use std::collections::BTreeMap;
 
@@ -191,7 +192,12 @@ fn content(card: &Card) -> (Vec<Value>, Vec<Value>) {
     }
     let mut records = Vec::new();
     for ((pattern, media), tables) in groups {
-        let same = tables.windows(2).all(|pair| pair[0].columns == pair[1].columns);
+        let in_place = |table: &&Table| {
+            let place = places.get(table.path.as_bytes());
+            place.is_some_and(|place| card.files[*place].place == table.path.exact())
+        };
+        let same = tables.windows(2).all(|pair| pair[0].columns == pair[1].columns)
+            && tables.iter().all(in_place);
         let plain = !pattern[..pattern.len().min(pattern.rfind("*.").unwrap_or(0))]
             .contains(['*', '?', '[', '\\']);
         // With as many tables as are looked into, there may be others that the pattern names too.
@@ -223,13 +229,13 @@ fn object_id(place: usize) -> String {
 }
 
 fn object(place: usize, file: &CardFile) -> Value {
-    let path = file.entry.path.show();
+    let path = file.entry.path.exact();
     let media = media_type(&path, Format::of(file.entry.path.as_bytes()));
     let mut object = json!({
         "@type": "cr:FileObject",
         "@id": object_id(place),
         "name": path,
-        "contentUrl": path,
+        "contentUrl": file.place,
         "contentSize": format!("{} B", file.entry.file.size),
         "encodingFormat": media,
     });
