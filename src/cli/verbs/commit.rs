@@ -18,9 +18,9 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 /// its own in quotes: note="a, b".
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What has changed and why
-    #[arg(short, long, value_name = "MSG")]
-    message: Option<String>,
+    /// What has changed and why; several are paragraphs
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
+    message: Vec<String>,
     /// Stage every change of tracked files first
     #[arg(short, long)]
     all: bool,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     given.steps = args.step.clone();
     let provenance = gather(&repository, &given).map_err(Failure::from)?;
     let options = CommitOptions {
-        message: args.message.clone().unwrap_or_default(),
+        message: paragraphs(&args.message).unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
         signing: args.key.signing(context, args.sign),

@@ -123,6 +123,10 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
         let verb = operation.as_str();
         writeln!(out, "A {verb} is under way: `stem {verb} --continue` or `--abort` ends it")?;
     }
+    if let Some(start) = &seen.bisect_from {
+        let start = start.get(..12).filter(|_| start.len() == 64).unwrap_or(start);
+        writeln!(out, "A bisect is under way: `stem bisect reset` goes back to {start}")?;
+    }
     let green = AnsiColor::Green.on_default();
     let red = AnsiColor::Red.on_default();
     if !seen.conflicts.is_empty() {
