@@ -22,7 +22,7 @@ use crate::repo::{self, Looking, Repository, survey};
 use crate::worktree::Stat;
 
 /// The field of a step that says in which directory below the top it ran, if not at the top.
-pub(super) const DIRECTORY: &str = "directory";
+pub(super) const DIRECTORY: &str = "x_directory";
 
 /// What is known before the command runs.
 pub(super) struct Plan {
