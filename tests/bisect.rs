@@ -244,3 +244,18 @@ fn steps_out_of_order_are_refused() {
     assert_eq!((code, &error["code"]), (2, &"refused".into()));
     bench.must(&["bisect", "reset"]);
 }
+
+#[test]
+fn status_says_that_a_search_is_under_way() {
+    let (bench, versions) = Bench::line(4);
+    bench.must(&["bisect", "start", "HEAD", &versions[0]]);
+    let said = String::from_utf8(bench.stem(&["status"]).stdout).unwrap();
+    assert!(
+        said.contains("A bisect is under way: `stem bisect reset` goes back to main"),
+        "{said}"
+    );
+    let (_, status) = bench.ask(&["status"]);
+    assert_eq!((&status["bisect_from"], &status["clean"]), (&"main".into(), &true.into()));
+    bench.must(&["bisect", "reset"]);
+    assert_eq!(bench.ask(&["status"]).1.get("bisect_from"), None);
+}

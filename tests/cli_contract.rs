@@ -13,6 +13,8 @@ mod dry_runs;
 mod everywhere;
 #[path = "cli_contract/failures.rs"]
 mod failures;
+#[path = "cli_contract/paths.rs"]
+mod paths;
 #[path = "bad_input/place.rs"]
 mod place;
 #[path = "cli_contract/revisions.rs"]

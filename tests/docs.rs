@@ -96,8 +96,8 @@ const JSON: &str = "
 With `--json` a verb writes one document to stdout: `{\"schema\":\"stem.<verb>/1\",\"data\":{…}}`; an error
 writes one to stderr: `{\"schema\":\"stem.error/1\",\"error\":{\"code\",\"exit\",\"message\",\"hint\",\"causes\",\"paths\"}}`.
 Fields are only added within a major number. Ids are 64 hexadecimal digits, sizes are bytes, times
-RFC 3339 in UTC. Paths have `/` and are UTF-8; bytes that are not UTF-8 are written as `\\xNN`, and a
-backslash as `\\\\`.
+RFC 3339 in UTC. Paths have `/` and are UTF-8; in one that is not, bytes that are not UTF-8
+are written as `\\xNN`, and a backslash as `\\\\`. Arguments may be given so, too: `stem cat 'HEAD:\\xff'`.
 
 ## Revisions
 

@@ -30,6 +30,8 @@ mod lies;
 mod mutants;
 #[path = "erase/mutate.rs"]
 mod mutate;
+#[path = "erase/paths.rs"]
+mod paths;
 #[path = "erase/place.rs"]
 mod place;
 #[path = "erase/records.rs"]

@@ -4,5 +4,7 @@
 
 #[path = "lineage/documents.rs"]
 mod documents;
+#[path = "lineage/gone.rs"]
+mod gone;
 #[path = "lineage/laws.rs"]
 mod laws;

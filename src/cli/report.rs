@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a match has an arm for each error there is")]
 
 mod kept;
+mod outside;
 
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -10,12 +11,14 @@ use std::panic::PanicHookInfo;
 use std::path::Path;
 
 use serde::Serialize;
+use stemmata::model::{Presence, RepoPath};
 use stemmata::repo::PinError;
 use stemmata::repo::policy::Missing;
 use stemmata::worktree::write::WriteError;
-use stemmata::{bag, catalogue, format, git, ops, repo, store, worktree};
+use stemmata::{catalogue, format, ops, repo, store};
 
 use self::kept::{tell_erase, tell_kept};
+use self::outside::{tell_bag, tell_git, tell_worktree};
 use super::Exit;
 
 /// What ended a verb.
@@ -84,6 +87,9 @@ fn hint_for(failure: &Failure, directory: &Path) -> Option<String> {
     if let Failure::Unknown { hint, .. } = failure {
         return Some(hint.clone());
     }
+    if let Some(repo::Error::NoPath { revision, here: Some(here), .. }) = of_repo(failure) {
+        return Some(format!("paths begin at the top: did you mean `{revision}:{here}`?"));
+    }
     let Some(repo::Error::NoRevision { text, similar, .. }) = of_repo(failure) else { return None };
     if let Some(similar) = similar {
         return Some(format!("did you mean `{similar}`?"));
@@ -103,7 +109,7 @@ fn show_text(failure: &Failure, hint: Option<&str>) -> io::Result<()> {
     for cause in causes(failure) {
         writeln!(out, "  caused by: {cause}")?;
     }
-    for line in details(failure) {
+    for line in details(failure, RepoPath::show) {
         writeln!(out, "  {line}")?;
     }
     for one in missing(failure) {
@@ -127,7 +133,7 @@ fn show_json(failure: &Failure, told: &Told, hint: Option<&str>) -> io::Result<(
         code: &'a str,
         exit: u8,
         message: String,
-        hint: Option<&'a str>,
+        hint: &'a str,
         #[serde(skip_serializing_if = "<[Missing]>::is_empty")]
         missing: &'a [Missing],
         causes: Vec<String>,
@@ -137,10 +143,10 @@ fn show_json(failure: &Failure, told: &Told, hint: Option<&str>) -> io::Result<(
         code: told.code,
         exit: told.exit.0,
         message: failure.to_string(),
-        hint,
+        hint: hint.unwrap_or_default(),
         missing: missing(failure),
         causes: causes(failure),
-        paths: details(failure),
+        paths: details(failure, RepoPath::exact),
     };
     let mut out = io::stderr().lock();
     serde_json::to_writer(&mut out, &Document { schema: "stem.error/1", error })?;
@@ -170,7 +176,7 @@ fn of_repo(failure: &Failure) -> Option<&repo::Error> {
 }
 
 /// The paths that the error is about, where there are several.
-fn details(failure: &Failure) -> Vec<String> {
+fn details(failure: &Failure, show: impl Fn(&RepoPath) -> String) -> Vec<String> {
     if let Failure::Ops(ops::Error::Metadata { flaws, .. }) = failure
         && flaws.len() > 1
     {
@@ -178,9 +184,9 @@ fn details(failure: &Failure) -> Vec<String> {
     }
     match of_repo(failure) {
         Some(repo::Error::AllAbsent { absent }) => {
-            absent.iter().map(|absent| absent.path.show()).collect()
+            absent.iter().map(|absent| show(&absent.path)).collect()
         }
-        Some(repo::Error::Unsaved { paths }) => paths.iter().map(|path| path.show()).collect(),
+        Some(repo::Error::Unsaved { paths }) => paths.iter().map(show).collect(),
         _ => Vec::new(),
     }
 }
@@ -238,7 +244,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             "stage changes with `stem add`, or use `--allow-empty`",
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
-        E::NoMatch(_) => told(Exit::NOT_FOUND, "no_path", ""),
+        E::NoMatch(_) => told(
+            Exit::NOT_FOUND,
+            "no_path",
+            "`stem ls -r` lists the paths of the version, `stem status` what is new here",
+        ),
         E::NoWorktree(_) => {
             told(Exit::NOT_FOUND, "no_worktree", "`stem doctor` names those that are gone")
         }
@@ -259,7 +269,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::NotUnderWay { doing: "bisect" } => {
             told(Exit::USAGE, "not_under_way", "`stem bisect start` begins one")
         }
-        E::NotUnderWay { .. } => told(Exit::USAGE, "not_under_way", ""),
+        E::NotUnderWay { .. } => {
+            told(Exit::USAGE, "not_under_way", "`stem status` says what is under way")
+        }
         E::Conflicts { .. } => told(
             Exit::CONFLICTS,
             "conflicts",
@@ -365,7 +377,7 @@ fn tell_repo(error: &repo::Error) -> Told {
     use repo::Error as E;
     match error {
         E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            told(Exit::NOT_FOUND, "not_found", "")
+            told(Exit::NOT_FOUND, "not_found", "name something that is there")
         }
         E::Io { .. } => told(Exit::DAMAGED, "io", ""),
         E::NoRepository { .. } => {
@@ -394,7 +406,8 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Ambiguous { .. } => told(Exit::USAGE, "ambiguous", "give more digits"),
         E::NoPath { .. } => told(Exit::NOT_FOUND, "no_path", "`stem ls -r` lists its paths"),
         E::DamagedFile { .. } | E::Lost { .. } | E::BadRecord { .. } => damaged(),
-        E::Archived { .. } => told(Exit::GONE, "archived", "`stem archive restore` brings it back"),
+        E::Archived { .. } => archived(),
+        E::AllAbsent { absent } if absent.iter().all(is_archived) => archived(),
         E::Erased { .. } | E::ErasedRecord { .. } | E::AllAbsent { .. } => told(
             Exit::GONE,
             "erased",
@@ -440,6 +453,14 @@ fn tell_pin(problem: &PinError) -> Told {
             told(Exit::USAGE, "bad_pin", "remove it, and `stem git-pin REV` writes it anew")
         }
     }
+}
+
+fn archived() -> Told {
+    told(Exit::GONE, "archived", "`stem archive restore` brings it back")
+}
+
+fn is_archived(absent: &repo::Absent) -> bool {
+    matches!(absent.presence, Presence::Archived { .. })
 }
 
 fn damaged() -> Told {
@@ -526,60 +547,6 @@ fn tell_state(error: &catalogue::Error) -> Told {
         return told(Exit::POLICY, "frozen", hint);
     }
     told(Exit::USAGE, "illegal_state", "`stem state --help` lists the moves that are allowed")
-}
-
-fn tell_worktree(error: &worktree::Error) -> Told {
-    use worktree::Error as E;
-    match error {
-        E::Changing { .. } => {
-            told(Exit::TRY_AGAIN, "changing", "try again when nothing writes to it")
-        }
-        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            told(Exit::NOT_FOUND, "not_found", "")
-        }
-        _ => told(Exit::DAMAGED, "worktree", ""),
-    }
-}
-
-fn tell_bag(error: &bag::Error) -> Told {
-    use bag::Error as E;
-    match error {
-        E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            told(Exit::NOT_FOUND, "not_found", "")
-        }
-        E::Io { .. } => told(Exit::DAMAGED, "io", ""),
-        E::Exists { .. } => told(Exit::USAGE, "exists", "choose another name"),
-        E::Occupied { .. } => {
-            told(Exit::USAGE, "unfinished", "finish it, or remove the directory, then try again")
-        }
-        E::Changed { .. } => {
-            told(Exit::TRY_AGAIN, "changing", "try again when nothing writes to it")
-        }
-        E::NoBag { .. } => told(Exit::NOT_FOUND, "no_archive", ""),
-    }
-}
-
-fn tell_git(error: &git::Error) -> Told {
-    use git::Error as E;
-    match error {
-        E::Open { .. } => told(
-            Exit::NOT_FOUND,
-            "no_git_repository",
-            "name the top of a Git repository on this machine; `git clone --mirror` fetches one",
-        ),
-        E::Revision { .. } => told(Exit::NOT_FOUND, "no_revision", ""),
-        E::Shallow { .. } => {
-            told(Exit::NOT_FOUND, "shallow", "`git fetch --unshallow` fetches the rest")
-        }
-        E::Missing { .. } | E::Damaged { .. } => {
-            told(Exit::DAMAGED, "git_damaged", "`git fsck` lists everything that is damaged")
-        }
-        E::Config { .. } | E::References { .. } | E::IgnoreFile { .. } | E::Status { .. } => {
-            told(Exit::DAMAGED, "git", "")
-        }
-        E::Id { .. } => told(Exit::USAGE, "bad_id", ""),
-        E::Date { .. } => told(Exit::USAGE, "bad_date", ""),
-    }
 }
 
 /// Says that the program is wrong, not the user.

@@ -1,6 +1,7 @@
 //! Numbers, ids and paths as a person reads them.
 
-use stemmata::model::{FileId, Time, VersionId};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use stemmata::model::{FileId, RepoPath, Time, VersionId};
 
 /// Bytes with a unit: `1.3 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
@@ -46,6 +47,17 @@ pub(crate) fn short_file(id: &FileId) -> String {
 /// A moment as `2026-11-23 22:51:24 UTC`.
 pub(crate) fn moment(time: Time) -> String {
     time.to_string().replace('T', " ").replace('Z', " UTC")
+}
+
+/// What several `-m` say together: paragraphs, as in Git; none if there are none.
+pub(crate) fn paragraphs(messages: &[String]) -> Option<String> {
+    (!messages.is_empty()).then(|| messages.join("\n\n"))
+}
+
+/// Takes text that may have a path in it: bytes that are not UTF-8 as [`RepoPath::exact`] writes
+/// them.
+pub(crate) fn path_text() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|given| RepoPath::exact_bytes(given.as_encoded_bytes()))
 }
 
 /// Seconds from a length of time: `14d`, `12h`, `30m`, `0s`.

@@ -16,6 +16,28 @@ impl Pattern {
         whole.then_some(Self(pattern))
     }
 
+    /// The pattern that only the path `path` fits, and what lies below it; none for a path that no
+    /// line can name.
+    pub fn of_path(path: &str) -> Option<String> {
+        let mut text = String::from("/");
+        for letter in path.chars() {
+            if "*?[]\\".contains(letter) {
+                text.push('\\');
+            }
+            text.push(letter);
+        }
+        if text.ends_with(' ') {
+            text.insert(text.len() - 1, '\\');
+        }
+        Self::parse(&text).map(|_| text)
+    }
+
+    /// Whether `text` names one path and means the same as a pattern.
+    pub fn is_plain(text: &str) -> bool {
+        let odd = text.contains(['*', '?', '[', '\\', '\n', '\r']) || text.ends_with(' ');
+        !odd && !text.starts_with(['#', '!', ' '])
+    }
+
     /// Whether a file at `path`, or a directory that it lies in, fits.
     pub fn matches(&self, path: &[u8]) -> bool {
         let above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
@@ -51,6 +73,24 @@ mod tests {
             let parsed = Pattern::parse(pattern).expect("a pattern");
             assert_eq!(parsed.matches(path.as_bytes()), expected, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn a_path_is_a_pattern_that_nothing_else_fits() {
+        let others = ["data1.txt", "ax", "abc", "a", "b", "a\\b", "trail", "x/a[1]"];
+        for path in ["data[1].txt", "a*", "a?", "#a", "!a", "\\a", " a", "trail ", "[!a]", "d/a*b"]
+        {
+            let pattern = Pattern::of_path(path).expect("a line can name it");
+            let pattern = Pattern::parse(&pattern).expect("a pattern");
+            assert!(pattern.matches(path.as_bytes()), "{path}");
+            assert!(pattern.matches(format!("{path}/below").as_bytes()), "{path}");
+            for other in others {
+                assert!(!pattern.matches(other.as_bytes()), "{path} {other}");
+            }
+            assert!(!Pattern::is_plain(path) || path == "d/a*b", "{path}");
+        }
+        assert!(Pattern::of_path("a\nb").is_none());
+        assert!(Pattern::is_plain("a b/c.txt") && Pattern::is_plain("/a/"));
     }
 
     #[test]

@@ -123,6 +123,50 @@ impl RepoPath {
         Self::show_bytes(&self.0)
     }
 
+    /// The path as text from which it can be told again: text as it is; where bytes are not UTF-8,
+    /// these as `\xNN` and every backslash as `\\`.
+    pub fn exact(&self) -> String {
+        Self::exact_bytes(&self.0)
+    }
+
+    /// [`RepoPath::exact`] for bytes that may not be a path.
+    pub fn exact_bytes(bytes: &[u8]) -> String {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return text.to_owned();
+        }
+        let mut text = String::with_capacity(2 * bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(&chunk.valid().replace('\\', "\\\\"));
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        }
+        text
+    }
+
+    /// The bytes that [`RepoPath::exact_bytes`] has written so because they are not UTF-8; none if
+    /// `text` can only stand for itself.
+    pub fn from_exact(text: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            let (byte, left) = match (first, after) {
+                (b'\\', [b'\\', left @ ..]) => (b'\\', left),
+                (b'\\', [b'x', high, low, left @ ..]) => {
+                    let digits = [*high, *low];
+                    let digits = std::str::from_utf8(&digits).ok()?;
+                    (u8::from_str_radix(digits, 16).ok()?, left)
+                }
+                (b'\\', _) => return None,
+                _ => (first, after),
+            };
+            bytes.push(byte);
+            rest = left;
+        }
+        let is_text = std::str::from_utf8(&bytes).is_ok();
+        (!is_text && Self::exact_bytes(&bytes) == text).then_some(bytes)
+    }
+
     /// [`RepoPath::show`] for bytes that may not be a path.
     pub fn show_bytes(bytes: &[u8]) -> String {
         let mut text = String::with_capacity(bytes.len());
@@ -211,12 +255,12 @@ impl fmt::Debug for RepoPath {
     }
 }
 
-/// Text as it is; bytes that are not UTF-8 as [`RepoPath::show`] writes them.
+/// As [`RepoPath::exact`] writes it.
 impl serde::Serialize for RepoPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.serialize_str(&self.show()),
+            Err(_) => serializer.serialize_str(&self.exact()),
         }
     }
 }
@@ -278,6 +322,20 @@ mod tests {
     #[test]
     fn control_characters_are_shown_escaped() {
         assert_eq!(RepoPath::new(&b"a\x1b[31m\xff"[..]).unwrap().show(), "a\\u{1b}[31m\\xff");
+    }
+
+    #[test]
+    fn what_is_not_text_can_be_told_from_text_that_looks_the_same() {
+        for bytes in [&b"a\xffb"[..], b"\xff", b"a\\\xff", b"\\x41\xfe", "é\\u".as_bytes()] {
+            let text = RepoPath::exact_bytes(bytes);
+            let is_text = std::str::from_utf8(bytes).is_ok();
+            let back = RepoPath::from_exact(&text);
+            assert_eq!(back.as_deref(), Some(bytes).filter(|_| !is_text), "{text}");
+        }
+        assert_eq!(RepoPath::exact_bytes(b"a\\\xff"), "a\\\\\\xff");
+        for text in ["a", "a\\b", "\\x41", "\\xfg", "\\x", "\\xFF", "\\\\", "\\xé1"] {
+            assert_eq!(RepoPath::from_exact(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Add {
 /// A path that something is wrong with.
 #[derive(Debug, Serialize)]
 pub struct Problem {
-    /// Which one, as text.
+    /// Which one, as [`RepoPath::exact`] writes it.
     pub path: String,
     /// What is wrong.
     pub problem: String,
@@ -58,12 +58,12 @@ pub struct Problem {
 impl Problem {
     /// A file that could not be read or written.
     pub fn failed(failed: &Failed) -> Self {
-        Self { path: failed.path.show(), problem: in_one_line(&failed.error) }
+        Self { path: failed.path.exact(), problem: in_one_line(&failed.error) }
     }
 
     /// What cannot be tracked.
     pub fn odd(odd: &Odd) -> Self {
-        Self { path: RepoPath::show_bytes(&odd.path), problem: odd.why.to_string() }
+        Self { path: RepoPath::exact_bytes(&odd.path), problem: odd.why.to_string() }
     }
 }
 

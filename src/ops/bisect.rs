@@ -84,6 +84,15 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
+/// Where the search that is under way began: a branch or a version; nothing if none is under way.
+///
+/// # Errors
+///
+/// [`crate::repo::Error::Io`] if what is known of it cannot be read.
+pub fn began_at(repository: &Repository) -> Result<Option<String>> {
+    Ok(State::read(repository)?.map(|state| state.home()))
+}
+
 /// Begins a search: `bad` has it, `good` have not. Neither need be known yet.
 ///
 /// # Errors

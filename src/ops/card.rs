@@ -23,7 +23,7 @@ use crate::model::{
     DatasetName, Entry, FileId, Metric, Mode, Provenance, RecordKind, RefKind, Source, Step, Time,
     Version, VersionId,
 };
-use crate::repo::{Repository, sha256};
+use crate::repo::{self, Repository, sha256};
 
 /// How many tables are looked into.
 const TABLES: usize = 500;
@@ -33,8 +33,10 @@ const DEPTH: u32 = 20;
 /// A file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFile {
-    /// Where it lies, and what it is.
+    /// Its path, and what it is.
     pub entry: Entry,
+    /// Where it lies, seen from the document.
+    pub place: String,
     /// SHA-256 of its content; none if the content cannot be read or was not asked for.
     pub sha256: Option<String>,
 }
@@ -71,7 +73,7 @@ pub struct Card {
     pub origins: Graph,
     /// The sources among them, its own first.
     pub sources: Vec<Source>,
-    /// Its files.
+    /// The files that are given out: redacted copies, without those that are gone.
     pub files: Vec<CardFile>,
     /// Those of them that are tables.
     pub tables: Vec<Table>,
@@ -160,9 +162,12 @@ fn files(repository: &Repository, record: &Version, digests: Digests) -> Result<
     let nodes = repository.nodes();
     let mut entries = Vec::new();
     for entry in manifest::list(&nodes, &record.manifest, b"")? {
-        let entry = entry?;
-        if entry.file.mode != Mode::Symlink {
-            entries.push(entry);
+        let Entry { path, file } = entry?;
+        // What `export` gives out: a redacted copy, and nothing of what is gone.
+        match repository.delivered(&file) {
+            Ok(file) if file.mode != Mode::Symlink => entries.push(Entry { path, file }),
+            Ok(_) | Err(repo::Error::Erased { .. } | repo::Error::Archived { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let mut known = Default::default();
@@ -171,7 +176,11 @@ fn files(repository: &Repository, record: &Version, digests: Digests) -> Result<
         known = sha256(repository, &files, digests == Digests::Kept)?;
     }
     let digest = |file: &FileId| known.get(file).cloned();
-    let file = |entry: Entry| CardFile { sha256: digest(&entry.file.file), entry };
+    let file = |entry: Entry| CardFile {
+        sha256: digest(&entry.file.file),
+        place: entry.path.exact(),
+        entry,
+    };
     Ok(entries.into_iter().map(file).collect())
 }
 

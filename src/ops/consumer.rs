@@ -8,9 +8,8 @@ use serde_json::{Map, Value, json};
 use super::label::must_be_label;
 use super::{Error, Result};
 use crate::catalogue::{self, ConsumerRow, UseRow};
-use crate::format::manifest;
 use crate::model::{DataRef, DatasetName, Record, RecordKind, RepoPath, Time, VersionId};
-use crate::repo::{self, Repository, split_path};
+use crate::repo::{Repository, split_path};
 
 /// As what a consumer can have used a version.
 pub const ROLES: [&str; 6] = ["train", "validation", "evaluation", "reward", "preference", "other"];
@@ -190,31 +189,9 @@ fn read_use(repository: &Repository, text: &str, role: &str) -> Result<(DataRef,
     };
     let (revision, path) = split_path(rest);
     let found = repository.resolve(revision)?;
-    let path = path.map(|path| path.trim_start_matches("./").trim_end_matches('/'));
-    let path = path.filter(|path| !path.is_empty());
-    if let Some(path) = path {
-        must_have(repository, &found.version, path.as_bytes(), revision)?;
-    }
-    let path = path.map(str::to_owned);
+    let path = path.map(|path| repository.path_in(&found.version, revision, path)).transpose()?;
+    let path = path.filter(|path| !path.is_empty()).map(|path| RepoPath::exact_bytes(&path));
     Ok((DataRef { dataset: found.dataset, version: found.version, path }, role.to_owned()))
-}
-
-/// Refuses a path that is neither a file nor a directory of the version.
-pub(super) fn must_have(
-    repository: &Repository,
-    version: &VersionId,
-    path: &[u8],
-    revision: &str,
-) -> Result<()> {
-    let root = repository.manifest_of(version)?;
-    let nodes = repository.nodes();
-    let mut list = manifest::list(&nodes, &root, path)?;
-    let first: Result<_, repo::Error> = list.next_entry().map(|entry| entry.is_some());
-    if first? {
-        return Ok(());
-    }
-    let revision = if revision.is_empty() { "HEAD" } else { revision }.to_owned();
-    Err(repo::Error::NoPath { path: RepoPath::show_bytes(path), revision }.into())
 }
 
 /// Every consumer, by name.

@@ -4,6 +4,7 @@
 //! what differs from its first parent, once. The index can be deleted at any moment.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde::Serialize;
@@ -95,7 +96,11 @@ pub struct Contains {
 ///
 /// [`Error::Refused`] for digits that several contents begin with;
 /// [`repo::Error::Io`] for what is neither a file nor digits.
-pub fn contains(repository: &Repository, directory: &Path, given: &[String]) -> Result<Contains> {
+pub fn contains(
+    repository: &Repository,
+    directory: &Path,
+    given: &[impl AsRef<OsStr>],
+) -> Result<Contains> {
     with_index(repository, |index| {
         let mut answer = Contains {
             found: true,
@@ -104,7 +109,7 @@ pub fn contains(repository: &Repository, directory: &Path, given: &[String]) -> 
             branches: Vec::new(),
             consumers: Vec::new(),
         };
-        for given in given {
+        for given in given.iter().map(AsRef::as_ref) {
             let file = find(index, directory, given)?;
             let holders = file.map_or(Ok(Vec::new()), |file| index.holders(&file))?;
             let found = !holders.is_empty();
@@ -112,7 +117,8 @@ pub fn contains(repository: &Repository, directory: &Path, given: &[String]) -> 
             if let Some(file) = file.filter(|_| found) {
                 add_holders(repository, index, &mut answer, &file, holders)?;
             }
-            answer.files.push(Asked { given: given.clone(), file, found });
+            let given = RepoPath::exact_bytes(given.as_encoded_bytes());
+            answer.files.push(Asked { given, file, found });
         }
         answer.branches.sort();
         // The last of two that differ only in `current` is the one that has it now.
@@ -166,12 +172,13 @@ fn is_damage(error: &catalogue::Error) -> bool {
     matches!(error, E::Corrupt { .. } | E::BadRow { .. } | E::Database { .. } | E::Unknown { .. })
 }
 
-fn find(index: &ContentIndex, directory: &Path, given: &str) -> Result<Option<FileId>> {
+fn find(index: &ContentIndex, directory: &Path, given: &OsStr) -> Result<Option<FileId>> {
     let path = directory.join(given);
-    let is_hex = given.len() <= 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if path.is_file() || !is_hex || given.len() < LEAST_DIGITS {
+    let is_hex = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_id = |text: &&str| (LEAST_DIGITS..=64).contains(&text.len()) && is_hex(text);
+    let Some(given) = given.to_str().filter(is_id).filter(|_| !path.is_file()) else {
         return Ok(Some(hash_any(&path)?));
-    }
+    };
     let digits = given.to_ascii_lowercase();
     let bound = |fill: char| -> Result<FileId> {
         let text: String = digits.chars().chain(std::iter::repeat(fill)).take(64).collect();

@@ -169,7 +169,7 @@ pub enum Error {
     #[error("the plan is out of date: {0}")]
     OutOfDate(String),
     /// Not enough keys have approved a plan.
-    #[error("the plan needs {needed} approvals and has {found}")]
+    #[error("the plan needs {} and has {found}", count(*needed as usize, "approval", "approvals"))]
     NotApproved {
         /// So many.
         needed: u64,

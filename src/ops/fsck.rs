@@ -133,7 +133,7 @@ impl Damage {
     }
 
     fn at(mut self, path: Option<&[u8]>) -> Self {
-        self.paths.extend(path.map(RepoPath::show_bytes));
+        self.paths.extend(path.map(RepoPath::exact_bytes));
         self
     }
 }

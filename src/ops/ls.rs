@@ -70,18 +70,15 @@ impl From<Mode> for EntryKind {
 /// # Errors
 ///
 /// [`repo::Error::NoPath`] if the version has nothing there.
-pub fn ls(repository: &Repository, revision: &str, path: &[u8], recursive: bool) -> Result<Ls> {
+pub fn ls(repository: &Repository, revision: &str, path: &str, recursive: bool) -> Result<Ls> {
     let Revision { dataset, version, .. } = repository.resolve(revision)?;
+    let path = &repository.path_in(&version, revision, path)?[..];
     let states = States::load(repository)?;
     let state = states.version(&version).max(states.dataset(&dataset));
     let root = repository.manifest_of(&version)?;
     let nodes = repository.nodes();
     let mut list = manifest::list(&nodes, &root, path)?;
-    let entries = if recursive { all(&mut list)? } else { folded(&mut list, path)? };
-    if entries.is_empty() && !path.is_empty() {
-        return Err(no_path(path, revision).into());
-    }
-    let mut entries = entries;
+    let mut entries = if recursive { all(&mut list)? } else { folded(&mut list, path)? };
     overlay(repository, &mut entries);
     Ok(Ls { version, state, entries })
 }
@@ -97,11 +94,6 @@ fn overlay(repository: &Repository, entries: &mut [LsEntry]) {
             entry.replaced_by = Some(*by);
         }
     }
-}
-
-fn no_path(path: &[u8], revision: &str) -> repo::Error {
-    let revision = if revision.is_empty() { "HEAD" } else { revision };
-    repo::Error::NoPath { path: RepoPath::show_bytes(path), revision: revision.to_owned() }
 }
 
 fn leaf(path: &[u8], file: FileRef) -> Result<LsEntry> {
@@ -168,10 +160,17 @@ fn folded(list: &mut List<&Nodes<'_>>, path: &[u8]) -> Result<Vec<LsEntry>> {
 pub fn find_file(repository: &Repository, text: &str) -> Result<(Revision, RepoPath, FileRef)> {
     let (revision, path) = split_path(text);
     let found = repository.resolve(revision)?;
-    let bytes = path.unwrap_or_default().trim_start_matches("./").as_bytes();
+    let given = path.unwrap_or_default();
+    let bytes = repository.path_in(&found.version, revision, given)?;
     let root: ManifestId = repository.manifest_of(&found.version)?;
-    let file =
-        if bytes.is_empty() { None } else { manifest::get(&repository.nodes(), &root, bytes)? };
-    let file = file.ok_or_else(|| no_path(bytes, revision))?;
+    // The top is no file, nor is what is written as a directory.
+    let is_file = !bytes.is_empty() && !given.ends_with('/');
+    let file = if is_file { manifest::get(&repository.nodes(), &root, &bytes)? } else { None };
+    let none = || repo::Error::NoPath {
+        path: RepoPath::show_bytes(&bytes),
+        revision: if revision.is_empty() { "HEAD" } else { revision }.to_owned(),
+        here: None,
+    };
+    let file = file.ok_or_else(none)?;
     Ok((found, RepoPath::new(bytes)?, file))
 }

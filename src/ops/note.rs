@@ -9,10 +9,10 @@ pub use self::export::export;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::consumer::{self, must_have};
+use super::consumer;
 use super::{Error, Result};
 use crate::catalogue::{self, RecordFilter, RecordRow};
-use crate::model::{DatasetName, Record, RecordKind, Time, VersionId};
+use crate::model::{DatasetName, Record, RecordKind, RepoPath, Time, VersionId};
 use crate::repo::{Repository, split_path};
 
 /// What a note is.
@@ -144,15 +144,12 @@ pub fn target(repository: &Repository, text: &str) -> Result<Target> {
     }
     let (revision, path) = split_path(text);
     let found = repository.resolve(revision)?;
-    let path = path.map(|path| path.trim_start_matches("./").trim_end_matches('/'));
-    let path = path.filter(|path| !path.is_empty());
-    if let Some(path) = path {
-        must_have(repository, &found.version, path.as_bytes(), revision)?;
-    }
+    let path = path.map(|path| repository.path_in(&found.version, revision, path)).transpose()?;
+    let path = path.filter(|path| !path.is_empty()).map(|path| RepoPath::exact_bytes(&path));
     Ok(Target {
         dataset: Some(found.dataset),
         version: Some(found.version),
-        path: path.map(str::to_owned),
+        path,
         ..Target::default()
     })
 }

@@ -381,7 +381,8 @@ pub struct Moved {
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if the worktree is on no branch and none is named.
+/// [`Error::Refused`] if the worktree is on no branch and none is named; [`repo::Error::NoRevision`]
+/// for a name that no branch or tag ever had.
 pub fn reflog(repository: &Repository, name: Option<&RefName>, limit: u64) -> Result<Vec<Moved>> {
     let nowhere = || Error::Refused("the worktree is on no branch: name one".into());
     let name = match name {
@@ -394,6 +395,10 @@ pub fn reflog(repository: &Repository, name: Option<&RefName>, limit: u64) -> Re
         if !rows.is_empty() {
             break;
         }
+    }
+    // A branch that was just begun has been nowhere yet.
+    if rows.is_empty() && branch(repository).as_ref() != Some(&name) {
+        repository.resolve(name.as_str())?;
     }
     let moved = |(place, row): (usize, crate::catalogue::RefLogRow)| Moved {
         selector: format!("{name}@{{{place}}}"),

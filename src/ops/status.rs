@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Result;
 use super::add::{Problem, scope};
+use super::bisect;
 use super::commit::staged_changes;
 use super::diff::Kind;
 use super::operation::{Doing, Operation};
@@ -47,6 +48,9 @@ pub struct Status {
     pub conflicts: Vec<RepoPath>,
     /// What is under way.
     pub operation: Option<Doing>,
+    /// The branch or version that a bisect which is under way goes back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bisect_from: Option<String>,
     /// How the worktree stands to the nearest `data.stem`.
     pub pin: Option<PinState>,
     /// What cannot be tracked.
@@ -106,6 +110,7 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
             && operation.is_none(),
         conflicts: operation.as_ref().map(Operation::conflicts).unwrap_or_default(),
         operation: operation.map(|operation| operation.doing),
+        bisect_from: bisect::began_at(repository)?,
         staged,
         changed,
         untracked,

@@ -29,9 +29,27 @@ impl Target {
         let (place, pattern) = split_path(text);
         let (dataset, version) = place_of(repository, place)?;
         let pattern = pattern.filter(|pattern| !pattern.is_empty()).map(str::to_owned);
-        let target = Self { dataset, version, pattern };
+        let mut target = Self { dataset, version, pattern };
+        if let Some(pattern) = target.of_path(repository)? {
+            target.pattern = Some(pattern);
+        }
         target.must_match(repository)?;
         Ok(target)
+    }
+
+    /// The pattern of the path that is called so, where it would mean something else as a pattern.
+    fn of_path(&self, repository: &Repository) -> Result<Option<String>> {
+        let Some(text) = self.pattern.as_deref().filter(|text| !Pattern::is_plain(text)) else {
+            return Ok(None);
+        };
+        let wanted = text.trim_start_matches('/').trim_end_matches('/');
+        let versions = self.versions(repository)?;
+        let is_it = |path: &[u8], _: &_| {
+            let rest = path.strip_prefix(wanted.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        let found = repository.find_entry(&versions, is_it)?;
+        Ok(found.and_then(|_| Pattern::of_path(wanted)))
     }
 
     /// The pattern, read; none if there is none.

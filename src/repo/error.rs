@@ -115,6 +115,8 @@ pub enum Error {
         path: String,
         /// The version, in the user's words.
         revision: String,
+        /// The path from the top, if it is there seen from where the user stands.
+        here: Option<String>,
     },
     /// Stored bytes of a file do not make the file.
     #[error("the stored content of {file} is damaged: {problem}")]

@@ -4,9 +4,12 @@
 //! followed by any number of `~n` and `^n`. A name of the current dataset comes before everything
 //! else, then `dataset@…`, then an id.
 
+use std::path::Path;
+
 use super::{Error, Repository, Result, nearest};
 use crate::catalogue::{self, Head};
-use crate::model::{DatasetName, RefKind, RefName, VersionId};
+use crate::format::manifest;
+use crate::model::{DatasetName, RefKind, RefName, RepoPath, VersionId};
 
 /// The least digits that stand for an id.
 const LEAST_DIGITS: usize = 4;
@@ -31,6 +34,40 @@ pub fn split_path(text: &str) -> (&str, Option<&str>) {
 }
 
 impl Repository {
+    /// The path that stands after the colon in `revision:path`, without its last slashes; empty
+    /// for the top. From the top, or with `./` and `../` from where the user stands, as in Git. It
+    /// may be given as [`RepoPath::exact`] writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoPath`] if the version has neither a file nor a directory there.
+    pub fn path_in(&self, version: &VersionId, revision: &str, path: &str) -> Result<Vec<u8>> {
+        let root = self.manifest_of(version)?;
+        let nodes = self.nodes();
+        let is_there = |path: &[u8]| -> Result<bool> {
+            Ok(path.is_empty() || manifest::list(&nodes, &root, path)?.next_entry()?.is_some())
+        };
+        let from_here = |path: &str| self.place.inside(Path::new(path)).ok();
+        let given = path.trim_end_matches('/');
+        let relative =
+            matches!(given, "." | "..") || given.starts_with("./") || given.starts_with("../");
+        let wanted = if relative { from_here(given) } else { Some(given.as_bytes().to_vec()) };
+        let unescaped = RepoPath::from_exact(given);
+        for bytes in wanted.iter().chain(&unescaped) {
+            if is_there(bytes)? {
+                return Ok(bytes.clone());
+            }
+        }
+        let here = from_here(given).filter(|_| !relative && !given.starts_with('/'));
+        let here =
+            here.map(|here| is_there(&here).map(|there| there.then_some(here))).transpose()?;
+        Err(Error::NoPath {
+            path: RepoPath::show_bytes(unescaped.as_deref().unwrap_or(given.as_bytes())),
+            revision: if revision.is_empty() { "HEAD" } else { revision }.to_owned(),
+            here: here.flatten().map(|here| RepoPath::show_bytes(&here)),
+        })
+    }
+
     /// The version that `text` names.
     ///
     /// # Errors

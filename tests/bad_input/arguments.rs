@@ -90,9 +90,9 @@ fn arguments_that_are_not_utf_8_are_refused_or_taken_as_they_are() {
     let place = Place::new();
     let odd = OsStr::from_bytes(b"\xff\xfe");
     place.refused(&[OsStr::new("add"), odd], 10, "\\xff\\xfe");
-    for verb in ["log", "switch", "show"] {
+    for (verb, code) in [("log", 2), ("switch", 2), ("show", 10), ("ls", 10), ("contains", 10)] {
         let ran = place.run(&[OsStr::new(verb), odd]);
-        assert_eq!(ran.code, 2, "{ran:?}");
+        assert_eq!(ran.code, code, "{ran:?}");
     }
     assert_eq!(place.run(&[odd]).code, 2);
 }

@@ -174,3 +174,21 @@ fn habits_of_git_are_understood() {
     let ran = place.run(&["--json", "add"]);
     assert!(ran.err.contains("PATH"), "it says which argument is missing: {ran:?}");
 }
+
+/// As in Git: each `-m` is a paragraph, and one may begin with a dash.
+#[test]
+fn messages_are_paragraphs() {
+    let place = Place::new();
+    for (args, message) in [
+        (&["commit", "--allow-empty", "-m", "one", "-m", "two"][..], "one\n\ntwo"),
+        (&["commit", "--allow-empty", "-am", "-dash"], "-dash"),
+        (&["commit", "--allow-empty", "-m", "--all"], "--all"),
+        (&["rollback", "main", "HEAD~1", "-m", "-why"], "-why"),
+    ] {
+        place.good(args);
+        let said = place.json(&["log", "-n1"])["versions"][0]["message"].clone();
+        assert!(said.as_str().unwrap().starts_with(message), "{args:?}: {said}");
+    }
+    place.good(&["tag", "v1", "-m", "one", "-m", "two"]);
+    assert_eq!(place.json(&["tag"])["tags"][0]["message"], "one\n\ntwo");
+}

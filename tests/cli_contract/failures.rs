@@ -16,7 +16,7 @@ fn fails(place: &Place, args: &[&str], exit: i32, code: &str) {
     let document: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
     assert_eq!(document["error"]["code"], code, "{args:?}");
     assert!(document["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
-    assert!(document["error"].get("hint").is_some(), "{args:?}: the hint may be null, not absent");
+    assert!(document["error"]["hint"].is_string(), "{args:?}: the hint may be empty, not absent");
     assert_eq!(document.as_object().unwrap().len(), 2, "{document:#}");
 }
 
@@ -101,6 +101,7 @@ fn nothing_of_that_name_is_10() {
     fails(&place, &["restore", "nope"], 10, "no_path");
     fails(&place, &["branch", "-d", "nope"], 10, "no_revision");
     fails(&place, &["tag", "-d", "nope"], 10, "no_revision");
+    fails(&place, &["reflog", "nope"], 10, "no_revision");
     fails(&Place::empty(), &["status"], 10, "no_repository");
     let place = Place::empty();
     place.good(&["init"]);

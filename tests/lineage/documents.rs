@@ -11,7 +11,7 @@ fn skipped(why: &str) {
 }
 
 /// The programs of `tests/validators.txt`; none where they are not installed.
-fn validators() -> Option<PathBuf> {
+pub(super) fn validators() -> Option<PathBuf> {
     let place = std::env::var_os("STEM_VENV").map(PathBuf::from);
     let place = place.filter(|place| place.join("bin/python").exists());
     if place.is_none() {
@@ -25,7 +25,7 @@ fn validators() -> Option<PathBuf> {
 }
 
 /// The schemas of OpenLineage, which are not copied here.
-fn schemas() -> Option<PathBuf> {
+pub(super) fn schemas() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os("STEM_OPENLINEAGE_SCHEMAS").map(PathBuf::from);
     let place = named.unwrap_or_else(|| root.join("../shared/schemas/openlineage"));
@@ -36,8 +36,8 @@ fn schemas() -> Option<PathBuf> {
     None
 }
 
-struct Story {
-    directory: tempfile::TempDir,
+pub(super) struct Story {
+    pub(super) directory: tempfile::TempDir,
 }
 
 const STORY: &str = r#"
@@ -75,7 +75,7 @@ impl Story {
         story
     }
 
-    fn run(&self, commands: &str) -> Output {
+    pub(super) fn run(&self, commands: &str) -> Output {
         let program = Path::new(env!("CARGO_BIN_EXE_stem")).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("bash");
@@ -91,12 +91,12 @@ impl Story {
         assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     }
 
-    fn file(&self, file: &str) -> PathBuf {
+    pub(super) fn file(&self, file: &str) -> PathBuf {
         self.directory.path().join("out").join(file)
     }
 
     /// What the validator says of a document; an error is what it complains about.
-    fn validate(
+    pub(super) fn validate(
         &self,
         venv: &Path,
         kind: &str,

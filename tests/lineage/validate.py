@@ -61,7 +61,7 @@ def croissant(path):
     rows = {}
     for record_set in dataset.metadata.record_sets:
         rows[record_set.name] = sum(1 for _ in dataset.records(record_set.uuid))
-    print(json.dumps({"rows": rows, "files": len(metadata["distribution"])}, sort_keys=True))
+    print(json.dumps({"rows": rows, "files": len(metadata.get("distribution", []))}, sort_keys=True))
 
 
 {"prov": prov, "openlineage": openlineage, "croissant": croissant}[sys.argv[1]](*sys.argv[2:])

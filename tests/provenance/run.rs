@@ -305,3 +305,20 @@ fn an_interrupt_ends_the_command_and_commits_nothing() {
         std::fs::remove_file(bench.path("child")).unwrap();
     }
 }
+
+/// As every path on the command line, so the paths that the command opens: from where one stands.
+#[test]
+fn a_command_runs_where_it_was_typed() {
+    let bench = Bench::new(&["data"]);
+    bench.put("data/d/in", "b\na\n");
+    bench.must("data", &["add", "-A"]);
+    bench.must("data", &["commit", "-m", "in"]);
+    let words = ["run", "-i", "in", "-o", "out", "--", "sort", "-o", "out", "in"];
+    bench.must("data/d", &words);
+    assert_eq!(bench.must("data", &["cat", "HEAD:d/out"]), "a\nb\n");
+    let step = bench.show("data", "HEAD")["provenance"]["steps"][0].take();
+    assert_eq!((&step["x_directory"], &step["outputs"]), (&json!("d"), &json!(["d/out"])));
+    assert!(step["inputs"][0].as_str().unwrap().ends_with(":d/in"), "{step}");
+    let done = bench.ask("data", &["rerun", "HEAD", "--verify"]);
+    assert_eq!((done.0, &done.1["identical"]), (0, &json!(true)), "{}", done.1);
+}

@@ -39,9 +39,11 @@ pub(super) fn tell_erase(error: &ops::Error) -> Told {
         E::BadPlan(_) => (Exit::NOT_APPROVED, "bad_plan", anew),
         E::NoPlan(_) => (Exit::NOT_FOUND, "no_plan", "`plan` prints it; see `stem erase list` too"),
         E::OutOfDate(_) => (Exit::NOT_APPROVED, "out_of_date", anew),
-        E::NotApproved { .. } => {
-            (Exit::NOT_APPROVED, "not_approved", "`stem erase` or `retire approve` signs it")
-        }
+        E::NotApproved { .. } => (
+            Exit::NOT_APPROVED,
+            "not_approved",
+            "`stem erase approve` or `stem retire approve` signs it",
+        ),
         E::Blocked(_) => (Exit::HELD, "held", "release the hold, or classify it otherwise"),
         E::Unclassified { .. } => {
             (Exit::HELD, "unclassified", "`stem classify --list` shows what is left to decide")
@@ -53,7 +55,10 @@ pub(super) fn tell_erase(error: &ops::Error) -> Told {
         E::BadRecordSelector(_) => {
             (Exit::USAGE, "bad_records", "a record is JSON, a key is NAME=VALUE")
         }
-        E::NoRecord => (Exit::NOT_FOUND, "no_record", ""),
+        E::NoRecord => {
+            let hint = "records are lines of JSONL, CSV and text, and rows of Parquet";
+            (Exit::NOT_FOUND, "no_record", hint)
+        }
         E::Unproven(_) => {
             (Exit::INCOMPLETE, "unproven", "look at these files, or erase them whole")
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use stemmata::ops::add::{Add, AddOptions, add};
 
 use crate::cli::args::DryRun;
+use crate::cli::provenance::plain;
 use crate::cli::text::{count, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let options = AddOptions { paths, update: args.update, force: args.force, dry_run };
     let done = add(&repository, &options).map_err(Failure::from)?;
     let failed = done.failed.iter();
-    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
+    context
+        .warn_each(failed.map(|problem| format!("{}: {}", plain(&problem.path), problem.problem)));
     context.done("add", &done, |out| {
         if context.verbose || dry_run {
             list(&done, out)?;

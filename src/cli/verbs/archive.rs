@@ -125,7 +125,8 @@ fn created(done: &Archived, out: &mut dyn Write) -> io::Result<()> {
         done.place.display()
     )?;
     if done.erased > 0 {
-        writeln!(out, "  without {} that were erased", count(done.erased, "file"))?;
+        let were = if done.erased == 1 { "was" } else { "were" };
+        writeln!(out, "  without {} that {were} erased", count(done.erased, "file"))?;
     }
     match &done.digest {
         Some(digest) => writeln!(out, "  every byte was read back; digest {digest}"),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use stemmata::ops::cat::{ByteRange, cat};
 use stemmata::repo::Repository;
 
+use crate::cli::text::path_text;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Write a file of a version to stdout
@@ -13,7 +14,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file
-    #[arg(value_name = "REV:PATH")]
+    #[arg(value_name = "REV:PATH", value_parser = path_text())]
     target: String,
     /// Only these bytes, counted from 0 and with both ends: `0-99`, `100-`, or `-100` for the last
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]

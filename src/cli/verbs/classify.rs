@@ -10,7 +10,7 @@ use stemmata::ops::classify::{
 };
 
 use crate::cli::args::DryRun;
-use crate::cli::text::{count, short, size};
+use crate::cli::text::{count, path_text, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Decide what is core and must be kept, and what is auxiliary and may go
@@ -23,6 +23,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 pub(crate) struct Args {
     /// `dataset`, `dataset@rev`, `dataset:PATTERN`, `dataset@rev:PATTERN`
     #[arg(value_name = "TARGET", required_unless_present_any = ["list", "suggest"])]
+    #[arg(value_parser = path_text())]
     target: Option<String>,
     /// core, auxiliary or unclassified
     #[arg(value_name = "CLASS", required_unless_present_any = ["list", "suggest"])]

@@ -7,8 +7,8 @@ use stemmata::ops::provenance::gather;
 
 use super::key::KeyChoice;
 use crate::cli::args::DryRun;
-use crate::cli::provenance::Flags;
-use crate::cli::text::{count, number, short, size};
+use crate::cli::provenance::{Flags, plain};
+use crate::cli::text::{count, number, paragraphs, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Record what is staged as a version
@@ -18,9 +18,9 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 /// its own in quotes: note="a, b".
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What has changed and why
-    #[arg(short, long, value_name = "MSG")]
-    message: Option<String>,
+    /// What has changed and why; several are paragraphs
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
+    message: Vec<String>,
     /// Stage every change of tracked files first
     #[arg(short, long)]
     all: bool,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     given.steps = args.step.clone();
     let provenance = gather(&repository, &given).map_err(Failure::from)?;
     let options = CommitOptions {
-        message: args.message.clone().unwrap_or_default(),
+        message: paragraphs(&args.message).unwrap_or_default(),
         all: args.all,
         allow_empty: args.allow_empty,
         signing: args.key.signing(context, args.sign),
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     };
     let done = commit(&repository, &options).map_err(Failure::from)?;
     let failed = done.failed.iter();
-    context.warn_each(failed.map(|problem| format!("{}: {}", problem.path, problem.problem)));
+    context
+        .warn_each(failed.map(|problem| format!("{}: {}", plain(&problem.path), problem.problem)));
     context.done("commit", &done, |out| show(&done, out))?;
     Ok(Exit::done_unless(!done.failed.is_empty()))
 }

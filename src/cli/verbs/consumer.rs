@@ -6,7 +6,7 @@ use serde::Serialize;
 use stemmata::ops::consumer::{ConsumerInfo, ConsumerKind, ConsumerWish, ROLES, add, list, show};
 
 use crate::cli::args::DryRun;
-use crate::cli::text::{count, moment, short};
+use crate::cli::text::{count, moment, path_text, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Record which models, evaluations and exports used which versions
@@ -42,6 +42,7 @@ struct AddArgs {
     kind: Kind,
     /// A version, or a path in it, that it used; once for each
     #[arg(long, value_name = "[DATASET@]REV[:PATH][=ROLE]", required = true)]
+    #[arg(value_parser = path_text())]
     used: Vec<String>,
     /// As what, where no role is given: else a model trains, an evaluation evaluates
     #[arg(long = "as", value_name = "ROLE", value_parser = ROLES)]

@@ -1,11 +1,13 @@
 //! `stem contains`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use stemmata::model::FileId;
 use stemmata::ops::contains::{Contains, InVersion, contains};
 
+use crate::cli::provenance::plain;
 use crate::cli::text::{count, short, short_file};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -17,7 +19,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 pub(crate) struct Args {
     /// A file on the disk, or an id or its first digits; every one must be found
     #[arg(value_name = "FILE|HASH", required = true)]
-    given: Vec<String>,
+    given: Vec<OsString>,
 }
 
 /// How many versions of a path are shown, unless `-v` is given.
@@ -34,11 +36,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 fn show(seen: &Contains, most: usize, out: &mut dyn Write) -> io::Result<()> {
     for asked in &seen.files {
         let id = asked.file.as_ref().map(short_file).unwrap_or_else(|| "-".into());
+        let given = plain(&asked.given);
         if !asked.found {
-            writeln!(out, "{} ({id}): in no version", asked.given)?;
+            writeln!(out, "{given} ({id}): in no version")?;
             continue;
         }
-        writeln!(out, "{} ({id}):", asked.given)?;
+        writeln!(out, "{given} ({id}):")?;
         let file = asked.file.as_ref();
         for ((dataset, path), versions) in by_path(&seen.versions, file) {
             let number = count(versions.len() as u64, "version");

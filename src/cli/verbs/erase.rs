@@ -14,7 +14,8 @@ use stemmata::repo::Repository;
 
 use super::certificate::verdict;
 use crate::cli::args::{Approval, DryRun, Execution};
-use crate::cli::text::{count, moment, size};
+use crate::cli::provenance::plain;
+use crate::cli::text::{count, moment, path_text, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Erase files from every version, and prove it
@@ -107,6 +108,7 @@ enum Verb {
 struct PlanArgs {
     /// Every content that was ever at this path, or at paths of this pattern, from the top
     #[arg(long = "path", value_name = "PATTERN", required_unless_present_any = ["files", "record", "keys", "containing"])]
+    #[arg(value_parser = path_text())]
     paths: Vec<String>,
     /// This content, wherever it is
     #[arg(long = "file", value_name = "ID")]
@@ -362,7 +364,8 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     let verb = if seen.plan.records.is_some() { "rewrites" } else { "erases  " };
     writeln!(out, "  {verb}   {} ({content})", count(found.targets.len() as u64, "file"))?;
     for target in found.targets.iter().take(SHOWN) {
-        let paths = target.paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let paths: Vec<_> = target.paths.iter().take(3).map(|path| plain(path)).collect();
+        let paths = paths.join(", ");
         let paths = if paths.is_empty() { "in no version".to_owned() } else { paths };
         writeln!(out, "             {:.12}  {paths}", target.file.to_hex())?;
     }
@@ -392,7 +395,7 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "  keeps      {} ({kept}) that {others}", count(shared, "chunk"))?;
         for one in found.chunks.sharers.iter().take(SHOWN) {
-            writeln!(out, "             {} ({})", one.path, count(one.chunks, "chunk"))?;
+            writeln!(out, "             {} ({})", plain(&one.path), count(one.chunks, "chunk"))?;
         }
     }
     let packs = seen.plan.packs;

@@ -6,6 +6,7 @@ use stemmata::ops::fsck::{Damage, Depth, Fsck, fsck};
 use stemmata::repo::{Rebuilt, rebuild, rehearse_rebuild};
 
 use crate::cli::args::DryRun;
+use crate::cli::provenance::plain;
 use crate::cli::text::{count, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -112,7 +113,7 @@ fn show_list(what: &str, list: &[Damage], out: &mut dyn Write) -> io::Result<()>
         }
         writeln!(out, ": {}", damage.problem)?;
         for path in damage.paths.iter().take(3) {
-            writeln!(out, "  needed by {path}")?;
+            writeln!(out, "  needed by {}", plain(path))?;
         }
         if damage.paths.len() > 3 {
             writeln!(out, "  and by {} more", damage.paths.len() - 3)?;

@@ -7,7 +7,7 @@ use stemmata::ops::hold::{list, place, release};
 use stemmata::repo::Hold;
 
 use crate::cli::args::DryRun;
-use crate::cli::text::moment;
+use crate::cli::text::{moment, path_text};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Forbid that something is deleted, and allow it again
@@ -25,7 +25,7 @@ enum Verb {
     /// Hold a dataset, a version, paths, or one content
     Place {
         /// `dataset`, `dataset@rev`, `dataset:PATTERN`, `dataset@rev:PATTERN`, or a file's whole id
-        #[arg(value_name = "TARGET")]
+        #[arg(value_name = "TARGET", value_parser = path_text())]
         target: String,
         /// The case that it belongs to
         #[arg(long, value_name = "CASE")]

@@ -10,7 +10,7 @@ use stemmata::repo::Repository;
 
 use crate::cli::args::DryRun;
 use crate::cli::output::deliver;
-use crate::cli::text::{count, short};
+use crate::cli::text::{count, path_text, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Show where data came from and what became of it
@@ -24,7 +24,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A revision, REV:PATH, a version's or file's 64 digits, a source's URI, `consumer:NAME`
-    #[arg(value_name = "TARGET", default_value = "HEAD")]
+    #[arg(value_name = "TARGET", default_value = "HEAD", value_parser = path_text())]
     target: String,
     /// Only where it came from
     #[arg(long)]

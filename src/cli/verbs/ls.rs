@@ -6,20 +6,20 @@ use stemmata::model::State;
 use stemmata::ops::ls::{EntryKind, Ls, ls};
 use stemmata::repo::{Repository, split_path};
 
-use crate::cli::text::{short_file, size};
+use crate::cli::text::{path_text, short_file, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// List the files of a version
 ///
 /// One argument is taken for a revision if it names one, otherwise for a path of the current
-/// version. `REV:PATH` is understood too.
+/// version, from the top or else from here. `REV:PATH` is understood too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The version; the current one if not given
-    #[arg(value_name = "REV")]
+    #[arg(value_name = "REV", value_parser = path_text())]
     revision: Option<String>,
-    /// A file or directory of it, from the top
-    #[arg(value_name = "PATH")]
+    /// A file or directory of it: from the top, or with `./` and `../` from here
+    #[arg(value_name = "PATH", value_parser = path_text())]
     path: Option<String>,
     /// Kind, size and id as well
     #[arg(short = 'l', long)]
@@ -32,10 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let repository = context.open()?;
     let (revision, path) = place(args, &repository);
-    let path = path.trim_end_matches('/').trim_start_matches("./");
-    let path = if path == "." { "" } else { path };
-    let seen =
-        ls(&repository, &revision, path.as_bytes(), args.recursive).map_err(Failure::from)?;
+    let seen = ls(&repository, &revision, &path, args.recursive).map_err(Failure::from)?;
     if seen.state != State::Active {
         context.tell(&format!("note: this version is {}", seen.state));
     }
@@ -54,8 +51,12 @@ fn place(args: &Args, repository: &Repository) -> (String, String) {
     if revision.is_empty() || repository.resolve(&revision).is_ok() {
         return (revision, String::new());
     }
-    let is_path = ls(repository, "HEAD", revision.trim_end_matches('/').as_bytes(), false).is_ok();
-    if is_path { ("HEAD".into(), revision) } else { (revision, String::new()) }
+    // From the top, or else from here.
+    let paths = [revision.clone(), format!("./{revision}")];
+    match paths.into_iter().find(|path| ls(repository, "HEAD", path, false).is_ok()) {
+        Some(path) => ("HEAD".into(), path),
+        None => (revision, String::new()),
+    }
 }
 
 /// The entries, one in a line.

@@ -7,7 +7,7 @@ use stemmata::ops::operation::Doing;
 
 use super::commit;
 use crate::cli::args::DryRun;
-use crate::cli::text::{count, short};
+use crate::cli::text::{count, paragraphs, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Bring the changes of another branch or version here
@@ -30,9 +30,9 @@ pub(crate) struct Shared {
     /// The other version
     #[arg(value_name = "REV", required_unless_present_any = ["abort", "proceed"])]
     revision: Option<String>,
-    /// What the version says
-    #[arg(short, long, value_name = "MSG")]
-    message: Option<String>,
+    /// What the version says; several are paragraphs
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
+    message: Vec<String>,
     /// Where both sides have changed a path, keep what is here
     #[arg(long, conflicts_with = "theirs")]
     ours: bool,
@@ -67,8 +67,8 @@ pub(super) fn bring(
     let repository = context.open_to_write(dry_run)?;
     let verb = doing.as_str();
     if args.proceed {
-        let done =
-            conclude(&repository, doing, args.message.clone(), dry_run).map_err(Failure::from)?;
+        let message = paragraphs(&args.message);
+        let done = conclude(&repository, doing, message, dry_run).map_err(Failure::from)?;
         context.done(verb, &done, |out| commit::show(&done, out))?;
         return Ok(Exit::DONE);
     }
@@ -83,7 +83,7 @@ pub(super) fn bring(
         let options = MergeOptions {
             doing,
             revision: args.revision.clone().unwrap_or_default(),
-            message: args.message.clone(),
+            message: paragraphs(&args.message),
             favour,
             no_fast_forward,
             force: args.force,

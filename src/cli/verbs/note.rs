@@ -8,7 +8,7 @@ use stemmata::ops::note::{Note, NoteKind, add, export, list, place, search};
 
 use crate::cli::args::DryRun;
 use crate::cli::output::{Told, deliver};
-use crate::cli::text::moment;
+use crate::cli::text::{moment, path_text};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Keep what was learnt beside the versions it is about
@@ -26,7 +26,7 @@ enum Verb {
     /// Add a note
     Add {
         /// What it is about
-        #[arg(value_name = "TARGET")]
+        #[arg(value_name = "TARGET", value_parser = path_text())]
         target: String,
         /// What it says
         #[arg(value_name = "TEXT")]
@@ -43,7 +43,7 @@ enum Verb {
     /// List notes, the oldest first
     List {
         /// Only those about this; of a version also those about its paths and steps
-        #[arg(value_name = "TARGET")]
+        #[arg(value_name = "TARGET", value_parser = path_text())]
         target: Option<String>,
         /// Only those of this kind
         #[arg(long, value_enum)]

@@ -11,6 +11,7 @@ use stemmata::ops::retire::{
 
 use super::erase::write_approval;
 use crate::cli::args::{Approval, DryRun, Execution};
+use crate::cli::provenance::plain;
 use crate::cli::text::{count, short, size};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -179,7 +180,7 @@ fn write_plan(seen: &Planned, out: &mut dyn Write) -> io::Result<()> {
     let files = count(found.destroyed.len() as u64, "content");
     writeln!(out, "  destroys   {files} ({}), here and in no archive", size(bytes))?;
     for one in found.destroyed.iter().take(SHOWN) {
-        writeln!(out, "             {:.12}  {}", one.file.to_hex(), one.path)?;
+        writeln!(out, "             {:.12}  {}", one.file.to_hex(), plain(&one.path))?;
     }
     let (kept, shared) = (found.kept, found.shared);
     writeln!(out, "  keeps      {} ({})", count(kept.files, "content"), size(kept.bytes))?;

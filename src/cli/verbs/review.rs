@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "approve")]
     reject: bool,
     /// In words
-    #[arg(short, long, value_name = "MSG")]
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
     message: Option<String>,
     #[command(flatten)]
     dry_run: DryRun,

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REV")]
     revision: String,
     /// Why
-    #[arg(short, long, value_name = "WHY")]
+    #[arg(short, long, value_name = "WHY", allow_hyphen_values = true)]
     message: String,
     /// Overwrite changes that are in no version
     #[arg(short, long)]

@@ -15,7 +15,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Run a command and commit what it makes, with how it was made
 ///
-/// The command runs at the worktree's top, without a shell and without input. The version records
+/// The command runs where you stand, without a shell and without input. The version records
 /// the command, what it read, the state of the code's Git repository, the program's hash, times,
 /// exit code and the end of what it printed. Only the outputs are committed.
 ///
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "OUT", required = true)]
     output: Vec<PathBuf>,
     /// What has changed and why; the command if not given
-    #[arg(short, long, value_name = "MSG")]
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
     message: Option<String>,
     /// What the step is called; the program's name if not given
     #[arg(long)]

@@ -9,7 +9,7 @@ use stemmata::repo::split_path;
 
 use super::{cat, diff, log, ls as listing};
 use crate::cli::provenance;
-use crate::cli::text::moment;
+use crate::cli::text::{moment, path_text};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Show a version with its changes, or a file of it
@@ -19,7 +19,7 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A revision, or a path in one
-    #[arg(value_name = "REV[:PATH]", default_value = "HEAD")]
+    #[arg(value_name = "REV[:PATH]", default_value = "HEAD", value_parser = path_text())]
     target: String,
 }
 
@@ -30,8 +30,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         if !context.json && find_file(&repository, &args.target).is_ok() {
             return cat::pass_on(context, &repository, &args.target, None);
         }
-        let path = path.trim_end_matches('/');
-        let seen = ls(&repository, revision, path.as_bytes(), false).map_err(Failure::from)?;
+        let seen = ls(&repository, revision, path, false).map_err(Failure::from)?;
         context.show("show", &seen, |out| listing::text(&seen, false, out))?;
         return Ok(Exit::DONE);
     }

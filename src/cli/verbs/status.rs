@@ -8,6 +8,7 @@ use stemmata::ops::diff::Kind;
 use stemmata::ops::pin::PinState;
 use stemmata::ops::status::{Changed, Status, StatusOptions, status};
 
+use crate::cli::provenance::plain;
 use crate::cli::text::short;
 use crate::cli::{Context, Exit, Failure, Outcome};
 
@@ -122,6 +123,10 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
         let verb = operation.as_str();
         writeln!(out, "A {verb} is under way: `stem {verb} --continue` or `--abort` ends it")?;
     }
+    if let Some(start) = &seen.bisect_from {
+        let start = start.get(..12).filter(|_| start.len() == 64).unwrap_or(start);
+        writeln!(out, "A bisect is under way: `stem bisect reset` goes back to {start}")?;
+    }
     let green = AnsiColor::Green.on_default();
     let red = AnsiColor::Red.on_default();
     if !seen.conflicts.is_empty() {
@@ -134,7 +139,7 @@ fn long(seen: &Status, out: &mut dyn Write) -> io::Result<()> {
     section(out, "Changed and not staged (`stem add`):", &seen.changed, red)?;
     section(out, "Not tracked (`stem add`):", &seen.untracked, red)?;
     for odd in &seen.odd {
-        writeln!(out, "\nCannot be tracked: {}: {}", odd.path, odd.problem)?;
+        writeln!(out, "\nCannot be tracked: {}: {}", plain(&odd.path), odd.problem)?;
     }
     if seen.clean {
         writeln!(out, "Nothing to commit, the files are as in the version")?;

@@ -7,7 +7,7 @@ use stemmata::ops::provenance::step::{StepInfo, StepWords, add, list, one};
 
 use crate::cli::args::DryRun;
 use crate::cli::provenance::{command_line, plain, show_step};
-use crate::cli::text::{moment, short};
+use crate::cli::text::{moment, path_text, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// Tell of what was done to make a version, and show it
@@ -50,7 +50,7 @@ struct Add {
     #[arg(long, value_name = "CMD")]
     command: Option<String>,
     /// A version that it read, such as raw@main or HEAD~1:clean
-    #[arg(short, long, value_name = "REV[:PATH]")]
+    #[arg(short, long, value_name = "REV[:PATH]", value_parser = path_text())]
     input: Vec<String>,
     /// A path that it wrote
     #[arg(short, long, value_name = "PATH")]

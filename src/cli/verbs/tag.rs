@@ -7,7 +7,7 @@ use stemmata::ops::refs::{RefChanged, RefInfo, TagOptions, create_tag, delete, l
 use super::branch::told;
 use super::key::KeyChoice;
 use crate::cli::args::DryRun;
-use crate::cli::text::short;
+use crate::cli::text::{paragraphs, short};
 use crate::cli::{Context, Exit, Failure, Outcome};
 
 /// List, make and remove tags
@@ -22,9 +22,9 @@ pub(crate) struct Args {
     /// Remove the tag
     #[arg(short, long, conflicts_with_all = ["revision", "message"])]
     delete: bool,
-    /// What it says; it then also says who made it and when
-    #[arg(short, long, value_name = "MSG")]
-    message: Option<String>,
+    /// What it says; it then also says who made it and when; several are paragraphs
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
+    message: Vec<String>,
     /// Move the tag if it is there already
     #[arg(short, long)]
     force: bool,
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     } else {
         let revision = args.revision.as_deref().unwrap_or("HEAD");
         let signing = args.key.signing(context, args.sign);
-        let (message, force) = (args.message.clone(), args.force);
+        let (message, force) = (paragraphs(&args.message), args.force);
         create_tag(&repository, name, revision, &TagOptions { message, force, signing, dry_run })
     };
     let changed = done.map_err(Failure::from)?;

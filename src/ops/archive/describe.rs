@@ -1,5 +1,7 @@
 //! What an archive says beside the payload.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -57,7 +59,7 @@ pub(super) fn write(
     listed: &[Listed],
     signed: Option<&(String, PublicKey)>,
 ) -> Result<()> {
-    explain(repository, draft, about)?;
+    explain(repository, draft, about, listed)?;
     let version = &about.version;
     let mut text = serde_json::to_vec_pretty(about).map_err(|error| impossible(&error))?;
     text.push(b'\n');
@@ -75,7 +77,12 @@ pub(super) fn write(
 
 /// Where the version came from and who used it, as W3C PROV, Croissant and a data card. What needs
 /// the content of a table that was erased is left out, and said to be so.
-fn explain(repository: &Repository, draft: &Draft, about: &mut About) -> Result<()> {
+fn explain(
+    repository: &Repository,
+    draft: &Draft,
+    about: &mut About,
+    listed: &[Listed],
+) -> Result<()> {
     let graph = around(repository, &[NodeId::Version(about.version)], &Question::default())?;
     let details = details(repository, &graph, None)?;
     let pretty = |value: &Value| {
@@ -84,8 +91,16 @@ fn explain(repository: &Repository, draft: &Draft, about: &mut About) -> Result<
         Ok::<_, Error>(text)
     };
     draft.tag_file("stem/prov.json", &pretty(&prov(&graph, &details))?)?;
-    match card(repository, &format!("{}@{}", about.dataset, about.version), Digests::Without) {
-        Ok(card) => {
+    match card(repository, &format!("{}@{}", about.dataset, about.version), Digests::Kept) {
+        Ok(mut card) => {
+            let places: HashMap<_, _> =
+                listed.iter().filter_map(|one| Some((&one.path, one.payload.as_ref()?))).collect();
+            for file in &mut card.files {
+                if let Some(place) = places.get(&file.entry.path) {
+                    // The document lies in `stem/`.
+                    file.place = format!("../{place}");
+                }
+            }
             draft.tag_file("stem/croissant.json", &pretty(&croissant(&card))?)?;
             draft.tag_file("stem/card.md", markdown(&card).as_bytes())?;
         }

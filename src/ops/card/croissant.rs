@@ -1,12 +1,14 @@
 //! Croissant 1.1 with the fields of its responsible-AI extension, as JSON-LD.
 //!
-//! Paths are relative to where the document lies: beside the files that `stem export` writes.
+//! Paths are relative to where the document lies: beside the files that `stem export` writes, or in
+//! an archive.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::{Card, CardFile};
+use crate::ops::lineage::{NodeId, gone_words};
 use crate::ops::sniff::{Cell, Column, Format, Table};
 
 /// The document.
@@ -86,8 +88,7 @@ fn responsible(card: &Card) -> Vec<(&'static str, Value)> {
     });
     many("rai:dataPreprocessingProtocol", steps.collect());
     many("rai:dataUseCases", provenance.purpose.iter().cloned().collect());
-    let known = card.notes.iter().filter(|note| matches!(&*note.kind, "problem" | "incident"));
-    many("rai:dataLimitations", known.map(|note| note.text.clone()).collect());
+    many("rai:dataLimitations", limitations(card));
     let mut sensitive: Vec<String> =
         provenance.sensitivity.iter().map(|word| format!("Sensitivity: {word}")).collect();
     let names = ["personal_sensitive_information", "rai:personalSensitiveInformation"];
@@ -121,6 +122,14 @@ fn responsible(card: &Card) -> Vec<(&'static str, Value)> {
     });
     found.extend(collection.map(|text| ("rai:dataCollection", json!(text))));
     found
+}
+
+/// Problems that were noted, and what of the version is not given out any more.
+fn limitations(card: &Card) -> Vec<String> {
+    let known = card.notes.iter().filter(|note| matches!(&*note.kind, "problem" | "incident"));
+    let own = card.origins.node(&NodeId::Version(card.version));
+    let gone = own.and_then(gone_words).map(|words| format!("Not there any more: {words}"));
+    known.map(|note| note.text.clone()).chain(gone).collect()
 }
 
 /// How a source was collected, in words; none if neither method nor provider is recorded.
@@ -183,7 +192,12 @@ fn content(card: &Card) -> (Vec<Value>, Vec<Value>) {
     }
     let mut records = Vec::new();
     for ((pattern, media), tables) in groups {
-        let same = tables.windows(2).all(|pair| pair[0].columns == pair[1].columns);
+        let in_place = |table: &&Table| {
+            let place = places.get(table.path.as_bytes());
+            place.is_some_and(|place| card.files[*place].place == table.path.exact())
+        };
+        let same = tables.windows(2).all(|pair| pair[0].columns == pair[1].columns)
+            && tables.iter().all(in_place);
         let plain = !pattern[..pattern.len().min(pattern.rfind("*.").unwrap_or(0))]
             .contains(['*', '?', '[', '\\']);
         // With as many tables as are looked into, there may be others that the pattern names too.
@@ -215,13 +229,13 @@ fn object_id(place: usize) -> String {
 }
 
 fn object(place: usize, file: &CardFile) -> Value {
-    let path = file.entry.path.show();
+    let path = file.entry.path.exact();
     let media = media_type(&path, Format::of(file.entry.path.as_bytes()));
     let mut object = json!({
         "@type": "cr:FileObject",
         "@id": object_id(place),
         "name": path,
-        "contentUrl": path,
+        "contentUrl": file.place,
         "contentSize": format!("{} B", file.entry.file.size),
         "encodingFormat": media,
     });

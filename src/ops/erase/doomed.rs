@@ -273,7 +273,7 @@ impl Doomed {
                     chunks.extend(shared.filter(|key| self.shared.contains(key)));
                 }
                 if !chunks.is_empty() {
-                    let (path, chunks) = (RepoPath::show_bytes(path), chunks.len() as u64);
+                    let (path, chunks) = (RepoPath::exact_bytes(path), chunks.len() as u64);
                     let sharer = Sharer { file: file.file, path, chunks };
                     sharers.lock().unwrap_or_else(PoisonError::into_inner).push(sharer);
                 }

@@ -141,27 +141,90 @@ fn by_path(
     selector: &Selector,
     selected: &mut Selected,
 ) -> Result<()> {
-    let bad = |text: &String| Error::Refused(format!("`{text}` is not a pattern over paths"));
-    let parse = |text: &String| {
-        // From the top, unless it begins with a star: a name alone must not match anywhere.
-        let rooted = if text.starts_with(['*', '/']) { text.clone() } else { format!("/{text}") };
-        Pattern::parse(&rooted).ok_or_else(|| bad(text))
-    };
-    let patterns = selector.paths.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let wanted: Vec<_> = selector.paths.iter().map(|text| Wanted::new(text)).collect();
     let overlay = repository.overlay();
     let roots = scope.of_dataset(repository, selector.dataset.as_ref())?;
-    let (others, met) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()));
+    let others = AtomicBool::new(false);
     walk_all(repository, &roots, &Mutex::default(), &|_, path, file| {
         // A redacted copy may have to go, too.
         let Ok(file) = overlay.delivered(file) else { return };
-        match patterns.iter().any(|pattern| pattern.matches(path)) {
-            true => drop(lock(&met).insert(file.file, file)),
-            false => others.store(true, Relaxed),
+        let hits = wanted.iter().filter(|one| one.fits(path, file));
+        if hits.count() == 0 {
+            others.store(true, Relaxed);
         }
     })?;
-    selected.files.append(&mut lock(&met));
-    selected.everything = !others.into_inner();
+    let mut others = others.into_inner();
+    for one in wanted {
+        let (chosen, passed_over) = one.chosen()?;
+        selected.files.extend(chosen);
+        others |= passed_over.iter().any(|file| !selected.files.contains_key(file));
+    }
+    selected.everything = !others;
     Ok(())
+}
+
+/// What `--path` was given: a path where one is called so, otherwise a pattern.
+struct Wanted<'a> {
+    text: &'a str,
+    /// What it can mean, the likeliest first, with the files that fit.
+    ways: Vec<(Way, Mutex<BTreeMap<FileId, FileRef>>)>,
+}
+
+enum Way {
+    Path(Vec<u8>),
+    Pattern(Pattern),
+}
+
+impl Way {
+    fn fits(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(path),
+            Self::Path(wanted) => path
+                .strip_prefix(&wanted[..])
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/'),
+        }
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn new(text: &'a str) -> Self {
+        // From the top, unless it begins with a star: a name alone must not match anywhere.
+        let rooted =
+            if text.starts_with(['*', '/']) { text.to_owned() } else { format!("/{text}") };
+        let pattern = Pattern::parse(&rooted).map(Way::Pattern);
+        let path = text.trim_start_matches('/').trim_end_matches('/').as_bytes().to_vec();
+        let path = Some(Way::Path(path)).filter(|_| !Pattern::is_plain(text));
+        let bytes = RepoPath::from_exact(text).map(Way::Path);
+        let ways = [path, bytes, pattern].into_iter().flatten();
+        Self { text, ways: ways.map(|way| (way, Mutex::default())).collect() }
+    }
+
+    /// Whether a file fits, in one way or the other.
+    fn fits(&self, path: &[u8], file: FileRef) -> bool {
+        let mut fits = false;
+        for (_, files) in self.ways.iter().filter(|(way, _)| way.fits(path)) {
+            lock(files).insert(file.file, file);
+            fits = true;
+        }
+        fits
+    }
+
+    /// The files that are meant, and those that it would have meant in other ways.
+    fn chosen(self) -> Result<(BTreeMap<FileId, FileRef>, Vec<FileId>)> {
+        let means = |(way, files): &(Way, Mutex<BTreeMap<_, _>>)| {
+            matches!(way, Way::Pattern(_)) || !lock(files).is_empty()
+        };
+        if !self.ways.iter().any(means) {
+            let text = format!("`{}` is not a pattern over paths", self.text.escape_debug());
+            return Err(Error::Refused(text));
+        }
+        let files = |(_, files): (Way, Mutex<_>)| files.into_inner();
+        let files =
+            self.ways.into_iter().map(files).map(|all| all.unwrap_or_else(PoisonError::into_inner));
+        let mut found = files.filter(|one: &BTreeMap<_, _>| !one.is_empty());
+        let chosen = found.next().unwrap_or_default();
+        Ok((chosen, found.flat_map(BTreeMap::into_keys).collect()))
+    }
 }
 
 /// Leaves of what is selected, or of everything if nothing is, the files that hold such records.
@@ -459,7 +522,7 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
             }
         }
     }
-    let show = |path: &Vec<u8>| RepoPath::show_bytes(path);
+    let show = |path: &Vec<u8>| RepoPath::exact_bytes(path);
     for (id, file) in &files {
         let paths = lock(&counter.paths).get(id).map(|paths| paths.iter().map(show).collect());
         let paths = paths.unwrap_or_default();

@@ -217,7 +217,7 @@ fn search(
             for key in wrong {
                 let paths = here.entry(key).or_default();
                 if paths.len() < MOST_NAMED {
-                    paths.push(RepoPath::show_bytes(entry.path));
+                    paths.push(RepoPath::exact_bytes(entry.path));
                 }
             }
         }

@@ -130,6 +130,9 @@ pub struct Node {
     /// Of a version: how many of its files cannot be given out, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_files: Option<u64>,
+    /// Since when as many of them are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absent_since: Option<Time>,
     /// Of a version: the stage of life that it, or else its dataset, was said to be in, unless that is
     /// `active`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,8 +315,17 @@ impl Builder {
             NodeId::Version(version) => self.versions.insert(*version, self.nodes.len()),
             _ => self.places.insert(id.clone(), self.nodes.len()),
         };
-        let (time, presence, absent_files, state) = (None, None, None, None);
-        self.nodes.push(Node { id, kind, label, dataset, time, presence, absent_files, state });
+        self.nodes.push(Node {
+            id,
+            kind,
+            label,
+            dataset,
+            time: None,
+            presence: None,
+            absent_files: None,
+            absent_since: None,
+            state: None,
+        });
         self.nodes.len() - 1
     }
 

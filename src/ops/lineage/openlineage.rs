@@ -1,7 +1,8 @@
 //! The graph as OpenLineage events, specification 2-0-2.
 //!
 //! Each step is a run with a START and an end; a version without steps is a dataset event, with a
-//! job event beside it if it names origins; a consumer is a job event. Run ids are UUIDs of version
+//! job event beside it if it names origins; a consumer is a job event. What became of a version's
+//! content later is a dataset event of that time. Run ids are UUIDs of version
 //! 8 (RFC 9562) made of the first 16 bytes of the BLAKE3 of the step's name in the graph, so the
 //! same step always has the same.
 
@@ -88,6 +89,13 @@ impl<'a> Teller<'a> {
     }
 
     fn version(&mut self, node: &Node) {
+        if let Some(time) = node.absent_since {
+            let mut dataset = self.dataset(&node.id, facets::Part::Static);
+            let whole = node.presence.as_deref().is_some_and(|said| !said.starts_with("partly "));
+            facets::change(&mut dataset, if whole { "DROP" } else { "ALTER" });
+            let told = event(time, "DatasetEvent", json!({"dataset": dataset}));
+            self.events.push((time, 5, told));
+        }
         let Some(time) = node.time else { return };
         let steps = self.origins_of(&node.id).any(|(relation, _)| relation == Relation::Generated);
         if steps {

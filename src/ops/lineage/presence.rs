@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::graph::{Graph, NodeId};
-use crate::catalogue::RecordFilter;
+use crate::catalogue::{PresenceRow, RecordFilter};
 use crate::format::manifest::NodeSource;
-use crate::model::{DatasetName, FileRef, ManifestId, Presence, RecordKind, Time, VersionId};
+use crate::model::{
+    DatasetName, FileId, FileRef, ManifestId, Presence, RecordKind, Time, VersionId,
+};
 use crate::ops::Result;
 use crate::repo::{self, Nodes, Overlay, Repository};
 
@@ -69,6 +71,8 @@ struct Absence {
     files: u64,
     erased: u64,
     archived: u64,
+    /// The latest entry of the journal that says so of one.
+    entry: u64,
 }
 
 impl Absence {
@@ -76,6 +80,7 @@ impl Absence {
         self.files += other.files;
         self.erased += other.erased;
         self.archived += other.archived;
+        self.entry = self.entry.max(other.entry);
     }
 
     /// What the files say of their version; nothing if all can be given out.
@@ -102,15 +107,18 @@ pub(super) fn count_absent(
     graph: &mut Graph,
     as_of: Option<Time>,
 ) -> Result<()> {
-    let overlay = match as_of {
-        None => repository.overlay(),
-        Some(_) if repository.overlay().is_empty() => return Ok(()),
-        Some(then) => Arc::new(overlay_then(repository, then)?),
-    };
-    if overlay.is_empty() {
+    if repository.overlay().is_empty() {
         return Ok(());
     }
-    let mut count = Count { nodes: repository.nodes(), overlay: &overlay, known: HashMap::new() };
+    let rows = repository.catalogue.presence()?;
+    let mut times = Times::default();
+    let overlay = match as_of {
+        None => repository.overlay(),
+        Some(then) => Arc::new(overlay_then(repository, &rows, &mut times, then)?),
+    };
+    let entries = rows.iter().map(|row| (row.file, row.number)).collect();
+    let (nodes, known) = (repository.nodes(), HashMap::new());
+    let mut count = Count { nodes, overlay: &overlay, entries: &entries, known };
     for node in &mut graph.nodes {
         let NodeId::Version(id) = &node.id else { continue };
         // A version that was only named has no listing here.
@@ -120,6 +128,7 @@ pub(super) fn count_absent(
         let absence = count.below(repository.read_version(id)?.manifest)?;
         let Some(word) = absence.word() else { continue };
         node.absent_files = Some(absence.erased + absence.archived);
+        node.absent_since = times.of(repository, absence.entry)?;
         if node.presence.as_deref().is_none_or(|said| said == "present") {
             node.presence = Some(word.to_owned());
         }
@@ -129,29 +138,42 @@ pub(super) fn count_absent(
 
 /// What was said of files up to a moment. What a file was before it became what it is now is not
 /// kept, so a file that has changed since counts as present then.
-fn overlay_then(repository: &Repository, then: Time) -> Result<Overlay> {
-    let mut times: HashMap<u64, bool> = HashMap::new();
+fn overlay_then(
+    repository: &Repository,
+    rows: &[PresenceRow],
+    times: &mut Times,
+    then: Time,
+) -> Result<Overlay> {
     let mut files = Vec::new();
-    for row in repository.catalogue.presence()? {
-        let is_known = match times.get(&row.number) {
-            Some(is_known) => *is_known,
-            None => {
-                let entries = repository.catalogue.journal(row.number, row.number, 1)?;
-                let is_known = entries.iter().all(|entry| entry.time <= then);
-                times.insert(row.number, is_known);
-                is_known
-            }
-        };
-        if is_known {
-            files.push((row.file, row.presence));
+    for row in rows {
+        if times.of(repository, row.number)?.is_none_or(|time| time <= then) {
+            files.push((row.file, row.presence.clone()));
         }
     }
     Ok(Overlay::default().with(files))
 }
 
+/// The times of entries of the journal, each read once.
+#[derive(Debug, Default)]
+struct Times(HashMap<u64, Option<Time>>);
+
+impl Times {
+    fn of(&mut self, repository: &Repository, number: u64) -> Result<Option<Time>> {
+        if let Some(time) = self.0.get(&number) {
+            return Ok(*time);
+        }
+        let entries = repository.catalogue.journal(number, number, 1)?;
+        let time = entries.first().map(|entry| entry.time);
+        self.0.insert(number, time);
+        Ok(time)
+    }
+}
+
 struct Count<'a> {
     nodes: Nodes<'a>,
     overlay: &'a Overlay,
+    /// Which entry of the journal says of a file what became of it.
+    entries: &'a HashMap<FileId, u64>,
     known: HashMap<ManifestId, Absence>,
 }
 
@@ -187,6 +209,9 @@ impl Count<'_> {
                 Err(repo::Error::Erased { .. }) => one.erased = 1,
                 Err(error) => return Err(error.into()),
             },
+        }
+        if one.erased + one.archived > 0 {
+            one.entry = self.entries.get(&file.file).copied().unwrap_or_default();
         }
         Ok(one)
     }

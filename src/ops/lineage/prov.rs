@@ -97,6 +97,8 @@ impl Document<'_> {
     fn version(&mut self, node: &Node, mut fields: Map<String, Value>) {
         put(&mut fields, "prov:type", Some("stem:Version"));
         put(&mut fields, "prov:generatedAtTime", node.time.map(moment));
+        let erased = node.absent_since.filter(|_| node.presence.as_deref() == Some("erased"));
+        put(&mut fields, "prov:invalidatedAtTime", erased.map(moment));
         let mut author = None;
         if let Some(known) = self.details.versions.get(&node.id) {
             let version = &known.version;

@@ -40,10 +40,11 @@ pub(super) fn find(repository: &Repository, text: &str) -> Result<Vec<NodeId>> {
     let (revision, path) = split_path(text);
     match repository.resolve(revision) {
         Ok(found) => {
-            let path = path.map(|path| path.trim_end_matches('/')).filter(|path| !path.is_empty());
+            let within = |path| repository.path_in(&found.version, revision, path);
+            let path = path.map(within).transpose()?.filter(|path| !path.is_empty());
             let version = match path {
                 None => found.version,
-                Some(path) => origin_of_path(repository, found.version, path, revision)?,
+                Some(path) => origin_of_path(repository, found.version, &path)?,
             };
             Ok(vec![NodeId::Version(version)])
         }
@@ -91,22 +92,13 @@ pub(super) fn first_parent(
 
 /// The version that brought what `version` has at `path`: as long as a parent has the same there,
 /// that one does.
-fn origin_of_path(
-    repository: &Repository,
-    version: VersionId,
-    path: &str,
-    revision: &str,
-) -> Result<VersionId> {
+fn origin_of_path(repository: &Repository, version: VersionId, path: &[u8]) -> Result<VersionId> {
     let nodes = repository.nodes();
     let mut row = repository.version(&version)?;
-    if manifest::list(&nodes, &row.manifest, path.as_bytes())?.next().transpose()?.is_none() {
-        let (path, revision) = (path.to_owned(), revision.to_owned());
-        return Err(repo::Error::NoPath { path, revision }.into());
-    }
     'back: loop {
         for parent in &row.parents {
             let before = repository.version(parent)?;
-            if same_at(&nodes, &before.manifest, &row.manifest, path.as_bytes())? {
+            if same_at(&nodes, &before.manifest, &row.manifest, path)? {
                 row = before;
                 continue 'back;
             }

@@ -225,15 +225,7 @@ fn replace(repository: &Repository, value: &mut Value) -> Result<()> {
 pub fn reference(repository: &Repository, text: &str) -> Result<DataRef> {
     let (revision, path) = split_path(text.trim());
     let found = repository.resolve(revision)?;
-    let path = path.map(|path| path.trim_end_matches('/')).filter(|path| !path.is_empty());
-    if let Some(path) = path {
-        let root = repository.manifest_of(&found.version)?;
-        let nodes = repository.nodes();
-        let wanted = RepoPath::new(path.as_bytes().to_vec())?;
-        let first = manifest::list(&nodes, &root, wanted.as_bytes())?.next();
-        let none = || repo::Error::NoPath { path: wanted.show(), revision: revision.to_owned() };
-        first.transpose()?.ok_or_else(none)?;
-    }
-    let path = path.map(str::to_owned);
+    let path = path.map(|path| repository.path_in(&found.version, revision, path)).transpose()?;
+    let path = path.filter(|path| !path.is_empty()).map(|path| RepoPath::exact_bytes(&path));
     Ok(DataRef { dataset: found.dataset, version: found.version, path })
 }

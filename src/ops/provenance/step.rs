@@ -152,11 +152,15 @@ pub fn one(repository: &Repository, revision: &str, number: Option<u64>) -> Resu
         Some(number) if (1..=count).contains(&number) => number,
         Some(number) => {
             let path = format!("step {number}");
-            return Err(repo::Error::NoPath { path, revision: revision.to_owned() }.into());
+            return Err(
+                repo::Error::NoPath { path, revision: revision.to_owned(), here: None }.into()
+            );
         }
         None if count == 0 => {
             let path = "step".to_owned();
-            return Err(repo::Error::NoPath { path, revision: revision.to_owned() }.into());
+            return Err(
+                repo::Error::NoPath { path, revision: revision.to_owned(), here: None }.into()
+            );
         }
         None if count == 1 => 1,
         None => {

@@ -87,7 +87,7 @@ fn classes(
     let overlay = repository.overlay();
     let (mut core, mut auxiliary) = (0_u64, 0_u64);
     survey_of(repository, rules, std::slice::from_ref(version), |_, path, file, judged| {
-        let shown = || RepoPath::show_bytes(path);
+        let shown = || RepoPath::exact_bytes(path);
         match judged.class {
             Class::Core => core += 1,
             Class::Auxiliary => auxiliary += 1,

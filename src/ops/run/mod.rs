@@ -85,8 +85,7 @@ pub struct Run {
     pub dry_run: bool,
 }
 
-/// Runs a command at the top of the worktree that `start` lies in, and commits its outputs, only
-/// them, with the step. A command that fails commits nothing and leaves a record.
+/// Runs a command in `start`, and commits its outputs, only them, with the step. A command that fails commits nothing and leaves a record.
 ///
 /// # Errors
 ///
@@ -149,7 +148,7 @@ pub fn run(
 
 fn execute(plan: &Plan, command: &[OsString], attendance: &Attendance<'_>) -> Result<Ended> {
     let Attendance { interrupted, live, .. } = attendance;
-    let ended = run_command(command, &plan.root, interrupted, *live).map_err(|source| {
+    let ended = run_command(command, &plan.directory, interrupted, *live).map_err(|source| {
         let program = command.first().map(|word| word.to_string_lossy().into_owned());
         Error::Command { program: program.unwrap_or_default(), source }
     })?;

@@ -1,7 +1,7 @@
 //! What a run will be, before anything happens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,13 @@ use crate::ops::{Error, Result};
 use crate::repo::{self, Looking, Repository, survey};
 use crate::worktree::Stat;
 
+/// The field of a step that says in which directory below the top it ran, if not at the top.
+pub(super) const DIRECTORY: &str = "x_directory";
+
 /// What is known before the command runs.
 pub(super) struct Plan {
-    /// The top of the worktree.
-    pub(super) root: PathBuf,
+    /// Where the command runs: where the user stands.
+    pub(super) directory: PathBuf,
     /// What the journal says it is about.
     pub(super) subject: String,
     /// Where the worktree was.
@@ -76,8 +79,12 @@ impl Plan {
             decided: options.decided,
             ..Step::default()
         };
-        step.environment =
-            environment(&repository.place.root, &options.command, &options.variables);
+        let place = &repository.place;
+        let directory = place.root.join(OsStr::from_bytes(&place.prefix));
+        step.environment = environment(&directory, &options.command, &options.variables);
+        if !place.prefix.is_empty() {
+            step.other.insert(DIRECTORY.into(), text_of(&place.prefix)?.into());
+        }
         if !unsaved.is_empty() {
             let paths: Vec<_> = unsaved.iter().map(|path| path.show()).collect();
             step.other.insert("inputs_unsaved".into(), paths.into());
@@ -85,7 +92,7 @@ impl Plan {
         let message = options.message.clone().filter(|message| !message.trim().is_empty());
         let message = message.unwrap_or_else(|| format!("Run {}", step.command.join(" ")));
         Ok(Self {
-            root: repository.place.root.clone(),
+            directory,
             subject: subject(repository),
             head: repository.state().head,
             before: repository.head()?,
@@ -177,7 +184,7 @@ fn inputs(repository: &Repository, given: &[PathBuf]) -> Result<(Vec<DataRef>, V
     for path in given {
         let inside = repository.place.inside(path).ok();
         let there = inside.as_ref().is_some_and(|bytes| {
-            let at = repository.place.root.join(std::ffi::OsStr::from_bytes(bytes));
+            let at = repository.place.root.join(OsStr::from_bytes(bytes));
             bytes.is_empty() || at.symlink_metadata().is_ok()
         });
         let text = path.to_str().unwrap_or_default();
@@ -207,7 +214,7 @@ fn in_head(repository: &Repository, bytes: &[u8]) -> Result<DataRef> {
         let root: ManifestId = repository.manifest_of(&version)?;
         let first = manifest::list(&nodes, &root, bytes)?.next().transpose()?;
         let revision = "the version that the worktree continues".to_owned();
-        first.ok_or(repo::Error::NoPath { path: path.clone(), revision })?;
+        first.ok_or(repo::Error::NoPath { path: path.clone(), revision, here: None })?;
     }
     Ok(DataRef { dataset, version, path: Some(path).filter(|path| !path.is_empty()) })
 }

@@ -1,12 +1,15 @@
 //! Repeating a recorded step somewhere else, and comparing what comes of it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::plan::DIRECTORY;
 use super::scene::{environment, otherwise};
 use super::{Attendance, take_down};
 use crate::catalogue::WorktreeId;
@@ -104,10 +107,11 @@ pub fn rerun(
     }
     let place = Scratch::make(options.keep.as_deref())?;
     let top = lay_out(repository, &place.path, &dataset, &version, &done.step)?;
+    let here = ran_in(&top, &done.step)?;
     let words: Vec<OsString> = done.step.command.iter().map(OsString::from).collect();
-    done.environment = otherwise(&done.step.environment, &environment(&top, &words, &[]));
-    (attendance.tell)(&format!("running in {}", top.display()));
-    let ended = run_command(&words, &top, attendance.interrupted, attendance.live)
+    done.environment = otherwise(&done.step.environment, &environment(&here, &words, &[]));
+    (attendance.tell)(&format!("running in {}", here.display()));
+    let ended = run_command(&words, &here, attendance.interrupted, attendance.live)
         .map_err(|source| Error::Command { program: done.step.command[0].clone(), source })?;
     if ended.interrupted {
         return Err(Error::Interrupted);
@@ -137,6 +141,23 @@ fn choose(steps: Vec<StepInfo>, options: &RerunOptions) -> Result<StepInfo> {
         (0, None) => refused(format!("no step of `{revision}` has a command and outputs")),
         (count, _) => refused(format!("`{revision}` has {count} steps to repeat: name one")),
     }
+}
+
+/// The directory below `top` that the step ran in.
+fn ran_in(top: &Path, step: &Step) -> Result<PathBuf> {
+    let Some(recorded) = step.other.get(DIRECTORY).and_then(Value::as_str) else {
+        return Ok(top.to_path_buf());
+    };
+    // What a version says is not trusted: it must not lead out.
+    let inside = RepoPath::new(recorded)?;
+    let here = top.join(OsStr::from_bytes(inside.as_bytes()));
+    let io = |source| repo::Error::Io { path: here.clone(), source };
+    std::fs::create_dir_all(&here).map_err(io)?;
+    let real = here.canonicalize().map_err(io)?;
+    if !real.starts_with(top.canonicalize().map_err(io)?) {
+        return Err(Error::Refused(format!("`{recorded}` leads out of the dataset")));
+    }
+    Ok(here)
 }
 
 /// Puts what the step has read where it looks for it; the directory that it ran in.

@@ -86,7 +86,7 @@ pub(super) fn otherwise(recorded: &Map<String, Value>, now: &Map<String, Value>)
     found
 }
 
-/// The file that would be run: by its path from the top, or found in `PATH`.
+/// The file that would be run: by its path from where it is run, or found in `PATH`.
 fn find_program(root: &Path, program: &OsStr) -> Option<PathBuf> {
     let found = if program.as_bytes().contains(&b'/') {
         Some(root.join(program))

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::KeyError;
+use super::{KeyError, trusted_keys};
 use crate::repo::{Error, Repository, Result};
 use crate::sign::{KeyId, PublicKey, SecretKey};
 
@@ -149,7 +149,8 @@ impl Repository {
     }
 
     /// The key to sign with: the one that is asked for, else the one that is set as
-    /// `user.signingkey` (a path is seen from the worktree's top), else the only one.
+    /// `user.signingkey` (a path is seen from the worktree's top), else the only one, else the only
+    /// one that the store trusts.
     ///
     /// # Errors
     ///
@@ -160,7 +161,21 @@ impl Repository {
             (None, Some(set)) if set.parse::<KeyId>().is_err() => {
                 ring.signer(Some(&self.place.root.join(set).to_string_lossy()))
             }
+            (None, None) => match ring.signer(None) {
+                Err(Error::Key(KeyError::Several { ids })) => self.trusted_among(&ring, ids),
+                found => found,
+            },
             (wanted, set) => ring.signer(wanted.or(set.map(String::as_str))),
+        }
+    }
+
+    fn trusted_among(&self, ring: &KeyRing, ids: Vec<KeyId>) -> Result<Signer> {
+        let keys = trusted_keys(&self.catalogue)?;
+        let trusted = |id: &&KeyId| keys.iter().any(|key| key.id == **id && key.revoked.is_none());
+        let mut trusted = ids.iter().filter(trusted);
+        match (trusted.next(), trusted.next()) {
+            (Some(only), None) => ring.signer(Some(&only.to_string())),
+            _ => Err(KeyError::Several { ids }.into()),
         }
     }
 }

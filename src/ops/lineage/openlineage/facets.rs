@@ -76,18 +76,7 @@ pub(super) fn version(details: &Details, id: &NodeId, node: Option<&Node>, part:
     let name = name.map_or("unknown", |name| name.as_str());
     let mut facets = Map::new();
     facets.insert("version".into(), version_facet(&id.to_string()));
-    let said = node.and_then(|node| node.presence.as_deref()).unwrap_or("present");
-    let gone = said != "present" && !said.starts_with("partly ");
     let parents = details.versions.get(id).map_or(0, |known| known.version.parents.len());
-    let change = match (gone, parents == 0) {
-        (true, _) => "DROP",
-        (false, true) => "CREATE",
-        (false, false) => "ALTER",
-    };
-    let address = "1-0-1/LifecycleStateChangeDatasetFacet.json#/$defs/\
-                   LifecycleStateChangeDatasetFacet";
-    let state = facet(address, json!({"lifecycleStateChange": change}));
-    facets.insert("lifecycleStateChange".into(), state);
     let mut dataset = json!({"namespace": details.namespace, "name": name});
     if let Some(known) = details.versions.get(id) {
         described(&mut facets, known, &details.namespace);
@@ -109,7 +98,16 @@ pub(super) fn version(details: &Details, id: &NodeId, node: Option<&Node>, part:
         }
     }
     dataset["facets"] = Value::Object(facets);
+    change(&mut dataset, if parents == 0 { "CREATE" } else { "ALTER" });
     dataset
+}
+
+/// Says what an event did to a dataset.
+pub(super) fn change(dataset: &mut Value, change: &str) {
+    let address = "1-0-1/LifecycleStateChangeDatasetFacet.json#/$defs/\
+                   LifecycleStateChangeDatasetFacet";
+    let state = facet(address, json!({"lifecycleStateChange": change}));
+    dataset["facets"]["lifecycleStateChange"] = state;
 }
 
 fn described(facets: &mut Map<String, Value>, known: &VersionDetails, namespace: &str) {
