@@ -284,11 +284,11 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        with open(arguments[0], "rb") as file:
-            data = file.read()
-        with open(arguments[1], encoding="utf-8") as file:
-            key = public_key(file.read())
-        one = check(data, key)
+        data, key = (open(name, "rb").read() for name in arguments)
+        one = check(data, public_key(key.decode("utf-8", "replace")))
+    except OSError as problem:
+        print(problem, file=sys.stderr)
+        return 2
     except Bad as problem:
         print(f"It does not hold: {problem}")
         return 1

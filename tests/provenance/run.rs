@@ -193,6 +193,8 @@ fn inputs_must_be_what_a_version_has() {
     let (code, done) = run(&["--force"]);
     assert_eq!(code, 0, "{done}");
     assert_eq!(done["step"]["inputs_unsaved"], json!(["d/new"]));
+    let (code, seen) = bench.ask("data", &["meta", "validate", "HEAD"]);
+    assert_eq!(code, 0, "{seen}");
     // It cannot be repeated from what versions have, and that is what rerun says.
     let (code, done) = bench.ask("data", &["rerun", "HEAD", "--verify"]);
     assert_eq!((code, &done["differences"][0]["what"]), (1, &json!("differs")));

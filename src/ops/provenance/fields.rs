@@ -73,6 +73,7 @@ pub(super) const STEP: &Fields = &Fields {
         may("command", List(&Text), "The program and its arguments."),
         may("parameters", Free, "What it was set to."),
         may("inputs", List(&Reference), "The versions that it read: dataset@revision[:path]."),
+        may("inputs_unsaved", List(&Text), "Paths that it read with changes in no version."),
         may("outputs", List(&Text), "The paths that it wrote."),
         may("code", Object(CODE), "The code that ran."),
         may("environment", Free, "Where it ran."),

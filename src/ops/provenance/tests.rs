@@ -202,7 +202,7 @@ fn the_template_is_valid_and_complete() {
     };
     whole(PROVENANCE, &Value::Object(map), &[]);
     whole(SOURCE, &taken["sources"][0], &[]);
-    whole(STEP, &taken["steps"][0], &["output_tail"]);
+    whole(STEP, &taken["steps"][0], &["output_tail", "inputs_unsaved"]);
     whole(METRIC, &taken["metrics"][0], &["note"]);
     whole(DERIVATION, &taken["derived_from"][0], &["note"]);
 }
@@ -233,7 +233,8 @@ fn the_table_and_the_struct_have_the_same_fields() {
     assert!(read.other.is_empty());
     let note: Vec<&String> = read.sources[0].other.keys().collect();
     assert_eq!(note, ["note"], "{:?}", text(SOURCE));
-    assert!(read.steps[0].other.is_empty(), "{:?}", read.steps[0].other);
+    let written_by_run: Vec<&String> = read.steps[0].other.keys().collect();
+    assert_eq!(written_by_run, ["inputs_unsaved"]);
     assert!(read.steps[0].code.as_ref().unwrap().other.is_empty());
     let note: Vec<&String> = read.metrics[0].other.keys().collect();
     assert_eq!(note, ["note"]);
