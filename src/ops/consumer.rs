@@ -114,7 +114,7 @@ pub struct ConsumerAdded {
 /// # Errors
 ///
 /// [`Error::Refused`] for a name that is none, the same use twice, or a known consumer of another
-/// kind; [`repo::Error::NoRevision`], [`repo::Error::NoPath`] and their like.
+/// kind; [`crate::repo::Error::NoRevision`], [`crate::repo::Error::NoPath`] and their like.
 pub fn add(repository: &Repository, wish: &ConsumerWish) -> Result<ConsumerAdded> {
     must_be_label("name of the consumer", &wish.name)?;
     wish.uri.as_deref().map_or(Ok(()), |uri| must_be_label("URI", uri))?;

@@ -381,7 +381,7 @@ pub struct Moved {
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if the worktree is on no branch and none is named; [`repo::Error::NoRevision`]
+/// [`Error::Refused`] if the worktree is on no branch and none is named; [`crate::repo::Error::NoRevision`]
 /// for a name that no branch or tag ever had.
 pub fn reflog(repository: &Repository, name: Option<&RefName>, limit: u64) -> Result<Vec<Moved>> {
     let nowhere = || Error::Refused("the worktree is on no branch: name one".into());
