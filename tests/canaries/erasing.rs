@@ -28,11 +28,12 @@ impl World {
             planned.plan.found().targets.iter().map(|one| one.file).collect();
         assert!(expected.is_subset(&targets), "of {expected:?} a plan finds {targets:?} only");
         drop(repository);
+        let (versions, space) = (self.catalogued(), self.space());
         if held && let What::Secret(secret) = what {
+            // Another dataset's content goes, hold or not.
             self.held(at, &planned.id, secret);
         }
         let run = RunOptions { plan: planned.id.clone(), ..RunOptions::default() };
-        let (versions, space) = (self.catalogued(), self.space());
         let work = |crash| {
             let done = erase::run(&self.open_to_collect(at, crash), &run);
             let done = done.unwrap_or_else(|error| panic!("run: {}", chain(&error)));
