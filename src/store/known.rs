@@ -88,6 +88,11 @@ impl Known {
         true
     }
 
+    /// Whether a key is known.
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.is_sealed(key) || self.shard(key).contains(&Hashed(*key))
+    }
+
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[usize::from(key.id[0]) % SHARDS];
         shard.lock().unwrap_or_else(PoisonError::into_inner)

@@ -36,9 +36,9 @@ pub struct Listing {
 /// The groups of small packs that should be merged, each into one.
 ///
 /// Packs are sorted into tiers, each eight times the size of the one before, up to half of a full
-/// pack (in bytes, or objects); eight of one tier and kind make one of a higher tier. A byte is therefore copied at most
-/// once per tier, six times in its life, and of n commits of any size O(log n) small packs are
-/// left.
+/// pack (in bytes, or objects); eight of one tier and kind make one of a higher tier. A byte is
+/// therefore copied at most once per tier, six times in its life, and of n commits of any size
+/// O(log n) small packs are left.
 pub fn merge_candidates(live: &[PackInfo]) -> Vec<Vec<PackInfo>> {
     let mut tiers: BTreeMap<_, Vec<PackInfo>> = BTreeMap::new();
     let is_small = |pack: &&PackInfo| {

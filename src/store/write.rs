@@ -151,9 +151,13 @@ impl Shared {
         result
     }
 
-    fn is_known(&self, key: &Key) -> bool {
+    fn has_lasting(&self, key: &Key) -> bool {
         self.view.has_lasting(key, self.store.medium.as_ref(), &self.store.files)
-            || !self.known.add(key)
+    }
+
+    /// Whether an object need not be written; from now on it counts as known.
+    fn is_known(&self, key: &Key) -> bool {
+        self.has_lasting(key) || !self.known.add(key)
     }
 }
 
@@ -211,9 +215,9 @@ impl Packer {
         Ok(Put::New { stored: header.frame_len() as u32 })
     }
 
-    /// Whether an object is known, so that putting it would write nothing.
+    /// Whether an object is known, so that putting it would write nothing. Asking changes nothing.
     pub fn knows(&self, key: &Key) -> bool {
-        self.shared.is_known(key)
+        self.shared.has_lasting(key) || self.shared.known.contains(key)
     }
 
     /// Copies a whole frame, whose content the caller has checked, unless it is known.

@@ -195,6 +195,19 @@ fn very_many_small_objects_fill_several_packs_that_merge_into_fewer() {
 }
 
 #[test]
+fn asking_whether_an_object_is_known_does_not_make_it_so() {
+    let store = small_store(Arc::new(Forgetful::new()), Vec::new());
+    let session = store.session(1).unwrap();
+    let mut packer = session.packer(PackKind::Data).unwrap();
+    let (key, bytes) = chunk(1);
+    assert!(!packer.knows(&key) && !packer.knows(&key));
+    assert!(matches!(packer.put(&key, &bytes).unwrap(), Put::New { .. }));
+    assert!(packer.knows(&key));
+    packer.finish().unwrap();
+    assert_eq!(session.finish().unwrap().len(), 1);
+}
+
+#[test]
 fn a_session_that_is_dropped_leaves_nothing() {
     let medium = Forgetful::new();
     let store = small_store(Arc::new(medium.clone()), Vec::new());
