@@ -1,6 +1,8 @@
 //! Bad input, plans that do not count, and what stands in the way: a clear error, the documented
 //! exit code, and nothing changed.
 
+use stemmata::model::FileId;
+
 use super::place::{Place, with_history};
 
 #[test]
@@ -60,6 +62,40 @@ fn a_plan_is_out_of_date_once_what_it_is_about_has_changed() {
     place.must("echo b > b.txt && stem add -q b.txt && stem commit -q -m b");
     let said = place.ends(16, &format!("stem erase run {id}"));
     assert!(said.contains("branch"), "main leads to it, and has moved: {said}");
+}
+
+/// A copy that was erased itself is refused while it can still be planned otherwise.
+#[test]
+fn records_do_not_go_where_what_is_left_was_erased() {
+    let place = with_history();
+    place.must(
+        "echo '{\"a\":1}' > one.jsonl && (cat one.jsonl; echo '{\"b\":2}') > two.jsonl
+         stem add -q -A && stem commit -q -m tables",
+    );
+    place.erase("--path one.jsonl");
+    let said = place.ends(19, "stem erase plan --key b=2 --reason x");
+    assert!(said.contains("erased"), "{said}");
+    place.must("stem cat HEAD:two.jsonl > two.jsonl && stem fsck --read-data");
+}
+
+/// A plan of a build of before says which files the files become, and not which chunks.
+#[test]
+fn a_plan_that_says_otherwise_what_files_become_is_not_run() {
+    let place = with_history();
+    place.must("seq 9 | sed 's/.*/{\"a\":&}/' > t.jsonl && stem add -q -A && stem commit -q -m t");
+    let id = place.plan("--key a=7");
+    let plans = place.store().join("plans");
+    let new = std::fs::read_to_string(plans.join(format!("{id}.json"))).unwrap();
+    let old = new.replace("\"by_chunks\"", "\"by\"");
+    assert_ne!(old, new);
+    let old_id = FileId::of(old.as_bytes()).to_hex();
+    std::fs::write(plans.join(format!("{old_id}.json")), &old).unwrap();
+    std::fs::copy(plans.join(format!("{id}.wanted")), plans.join(format!("{old_id}.wanted")))
+        .unwrap();
+    let said = place.ends(16, &format!("stem erase run {old_id}"));
+    assert!(said.contains("build of before") && said.contains("stem erase plan"), "{said}");
+    place.must(&format!("stem cat HEAD:t.jsonl | grep -q 7 && stem erase run {id}"));
+    place.must("! stem cat HEAD:t.jsonl | grep -q 7");
 }
 
 fn release(place: &Place) {

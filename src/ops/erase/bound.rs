@@ -62,7 +62,8 @@ mod tests {
         plan.found.targets = (0..files)
             .map(|number| {
                 let file = FileId::of(&number.to_le_bytes());
-                Target { file, size: 1, paths: Vec::new(), records: None, by: None, by_size: None }
+                let (paths, records) = (Vec::new(), None);
+                Target { file, size: 1, paths, records, by: None, by_size: None, by_chunks: None }
             })
             .collect();
         plan

@@ -154,7 +154,7 @@ impl<'s> Hunt<'s> {
         if matched > 0 {
             let mut chunks = Listed::default();
             let sink = &mut |chunk: Spliced<'_>| chunks.keep(kept, &chunk);
-            let copied = self.splice(hands, &list, (first, rest), true, sink)?;
+            let copied = self.splice(hands, &list, (first, rest), self.with_ids, sink)?;
             unreadable = copied.unreadable;
             outcome.rest = Some(self.rest(candidate, &copied, &chunks));
         }
@@ -167,10 +167,9 @@ impl<'s> Hunt<'s> {
     }
 
     fn rest(&self, candidate: &Candidate, copied: &Copied, chunks: &Listed) -> Rest {
-        let by = copied.file.unwrap_or(candidate.file.file);
         let (path, records) = (candidate.path.clone(), copied.records(&self.search.mode));
-        let chunks = chunks.0;
-        Rest { path, by, by_size: copied.size, records, chunks, met: candidate.met }
+        let (by, by_size, chunks) = (copied.file, copied.size, chunks.0);
+        Rest { path, by, by_size, records, chunks, met: candidate.met }
     }
 
     /// The rows of a whole file that cannot be read, with their numbers.
@@ -302,7 +301,8 @@ impl<'s> Hunt<'s> {
             return Ok(outcome);
         }
         let mut chunks = Listed::default();
-        match self.rewritten(&candidate.file, &mut |chunk| chunks.keep(kept, &chunk))? {
+        let sink = &mut |chunk: Spliced<'_>| chunks.keep(kept, &chunk);
+        match self.rewritten(&candidate.file, self.with_ids, sink)? {
             Ok((copied, unreadable)) => {
                 note(&unreadable, &shown, &mut outcome.unproven);
                 outcome.rest = Some(self.rest(candidate, &copied, &chunks));
@@ -329,11 +329,12 @@ impl<'s> Hunt<'s> {
     fn rewritten(
         &self,
         file: &FileRef,
+        with_id: bool,
         sink: &mut repo::Sink<'_>,
     ) -> repo::Result<Result<(Copied, Unreadable), table::Error>> {
         let stored = StoredFile::open(self.repository, file)?;
         let mut load = |_: &ChunkRef, _: &mut Vec<u8>| Ok(());
-        let mut splice = Splice::new(Profile::Bytes, true, &mut load, sink);
+        let mut splice = Splice::new(Profile::Bytes, with_id, &mut load, sink);
         let (sender, pieces) = mpsc::sync_channel(WAITING);
         let how = (&self.search.selector, &self.search.mode, Want::Places);
         // The writer of Parquet wants to be moved between threads, and what cuts cannot be.
@@ -380,7 +381,7 @@ impl<'s> Hunt<'s> {
                 self.splice(hands, &list, (&first, &rest), false, sink)?;
             }
             Shape::Parquet => {
-                self.rewritten(&candidate.file, sink)?.map_err(stored)?;
+                self.rewritten(&candidate.file, false, sink)?.map_err(stored)?;
             }
             Shape::Other => return Ok(false),
         }

@@ -1,6 +1,7 @@
 //! Which objects only the doomed files need, where they lie, and who shares the others.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{Bytes, Chunks, Packs, Sharer};
@@ -63,14 +64,24 @@ pub(super) fn needed(repository: &Repository, scope: &Scope, overlay: &Overlay) 
 
 /// Whether any pack still has any of these objects.
 pub(super) fn holds_any(repository: &Repository, keys: &HashSet<Key>) -> Result<bool> {
-    let live = repository.catalogue.packs(PackState::Live)?;
-    for row in live.into_iter().chain(repository.catalogue.packs(PackState::Condemned)?) {
-        let objects = repository.store.objects(row.pack.name)?;
-        if objects.iter().any(|object| keys.contains(&object.key)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut rows = repository.catalogue.packs(PackState::Live)?;
+    rows.extend(repository.catalogue.packs(PackState::Condemned)?);
+    let found = AtomicBool::new(false);
+    parallel::each(
+        repository.threads(),
+        &rows,
+        || Ok(()),
+        |(), row| {
+            if !found.load(Relaxed) {
+                let objects = repository.store.objects(row.pack.name)?;
+                if objects.iter().any(|object| keys.contains(&object.key)) {
+                    found.store(true, Relaxed);
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(found.into_inner())
 }
 
 /// What is needed, and what that was found by.

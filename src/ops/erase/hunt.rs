@@ -65,6 +65,8 @@ pub(super) struct Hunt<'s> {
     /// A chunk could not be read.
     failed: AtomicBool,
     shelf: Arc<Shelf>,
+    /// Whether it is asked which files the files become, for which they have to be read whole.
+    pub(super) with_ids: bool,
     /// What was found among the same files before.
     known: Mutex<Option<Known>>,
 }
@@ -104,8 +106,10 @@ struct Work<'c, 's> {
 }
 
 impl<'s> Hunt<'s> {
+    /// The search for a plan. Where something is erased already, what files become may be that.
     pub(super) fn new(repository: &'s Repository, search: &'s Search) -> Self {
         Self {
+            with_ids: !repository.overlay().is_empty(),
             repository,
             search,
             readings: Mutex::default(),
@@ -121,13 +125,11 @@ impl<'s> Hunt<'s> {
     /// The search of a plan: as long as the files to be looked at are those of the plan, only what
     /// it has found is looked at again. What a file holds cannot change.
     pub(super) fn of_plan(repository: &'s Repository, search: &'s Search, plan: &Plan) -> Self {
-        let hunt = Self::new(repository, search);
+        let hunt = Self { with_ids: true, ..Self::new(repository, search) };
         let rest = |target: &super::plan::Target| {
-            let (by, by_size) = (target.by?, target.by_size?);
+            let (chunks, by_size) = (target.by_chunks?, target.by_size?);
             let (path, records) = (Vec::new(), target.records?);
-            // Not known before it is confirmed.
-            let chunks = ChunkId::of(b"");
-            let rest = Rest { path, by, by_size, records, chunks, met: 0 };
+            let rest = Rest { path, by: None, by_size, records, chunks, met: 0 };
             Some((target.file, rest))
         };
         let known = plan.searched.as_ref().map(|searched| Known {
@@ -161,7 +163,7 @@ impl<'s> Hunt<'s> {
             None => self.found(files, searched)?,
         };
         for (id, rest) in &known.rests {
-            self.repository.admit(&rest.by)?;
+            rest.by.map_or(Ok(()), |by| self.repository.admit(&by))?;
             if let Ok(place) = files.binary_search_by_key(id, |candidate| candidate.file.file) {
                 selected.files.insert(*id, files[place].file);
                 selected.rests.insert(*id, rest.clone());
@@ -184,7 +186,7 @@ impl<'s> Hunt<'s> {
         for (id, outcome) in outcomes {
             rests.extend(outcome.rest.map(|rest| (id, rest)));
         }
-        let same = |rest: &Rest| (rest.by, rest.by_size, rest.records);
+        let same = |rest: &Rest| (rest.chunks, rest.by_size, rest.records);
         let agrees = rests.len() == said.rests.len()
             && rests.iter().all(|(id, rest)| said.rests.get(id).map(same) == Some(same(rest)));
         Ok(agrees.then_some(Known { rests, seen: true, ..said }))
@@ -199,7 +201,7 @@ impl<'s> Hunt<'s> {
             known.unproven.extend(outcome.unproven);
             known.absent_keys.extend(outcome.absent_keys);
             // What a redaction finds empty already stays as it is.
-            let rest = outcome.rest.filter(|rest| rest.by != id);
+            let rest = outcome.rest.filter(|rest| rest.records > 0);
             known.rests.extend(rest.map(|rest| (id, rest)));
         }
         Ok(known)

@@ -90,12 +90,15 @@ pub struct Target {
     /// How many records in it go or are redacted, where the rest stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// The file that is given out in its place.
+    /// The file that is given out in its place, in plans of before. Now the run finds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<FileId>,
-    /// Its length in bytes.
+    /// The length in bytes of the file that is given out in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_size: Option<u64>,
+    /// One hash over the chunks of that file: other bytes have other chunks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_chunks: Option<ChunkId>,
 }
 
 /// A version that lists files that go.
@@ -302,12 +305,20 @@ pub struct Planned {
 }
 
 impl Target {
-    /// What becomes of it by the erasure with this certificate.
-    pub(super) fn gone(&self, certificate: &str) -> Presence {
+    /// What becomes of it by the erasure with this certificate; `by` is given out in its place if only
+    /// records go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadPlan`] if it is not known what is given out then.
+    pub(super) fn gone(&self, certificate: &str, by: Option<FileId>) -> Result<Presence> {
         let (size, certificate) = (self.size, certificate.to_owned());
-        match (self.by, self.by_size) {
-            (Some(by), Some(by_size)) => Presence::Replaced { size, by, by_size, certificate },
-            _ => Presence::Erased { size, certificate },
+        match (self.records, by, self.by_size) {
+            (None, ..) => Ok(Presence::Erased { size, certificate }),
+            (Some(_), Some(by), Some(by_size)) => {
+                Ok(Presence::Replaced { size, by, by_size, certificate })
+            }
+            _ => Err(Error::BadPlan(format!("it does not say what {} becomes", self.file))),
         }
     }
 }

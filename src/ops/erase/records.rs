@@ -54,7 +54,8 @@ pub(super) struct Search {
 #[derive(Debug, Clone)]
 pub(super) struct Rest {
     pub(super) path: Vec<u8>,
-    pub(super) by: FileId,
+    /// The file, if that was asked.
+    pub(super) by: Option<FileId>,
     pub(super) by_size: u64,
     pub(super) records: u64,
     /// The chunks that were found to make it, as one hash.

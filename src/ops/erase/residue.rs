@@ -14,7 +14,7 @@ use super::plan::Plan;
 use crate::catalogue::PackState;
 use crate::model::{FileId, FileRef, Mode};
 use crate::ops::Result;
-use crate::repo::{self, Content, Ground, Repository, papers, sweep};
+use crate::repo::{self, Content, Ground, Repository, papers, parallel, sweep};
 
 /// In the `.stem` of a worktree: the file that is being destroyed, and what takes its place.
 const OLD: &str = "erase.old";
@@ -96,18 +96,23 @@ pub(super) fn scrub(repository: &Repository, plan: &Plan, job: &mut Job) -> Resu
 /// Overwrites packs that are dead and still there, where that does anything, and removes them.
 fn dead_packs(repository: &Repository) -> Result<()> {
     let ground = Ground::of(&repository.place.store);
-    for row in repository.catalogue.packs(PackState::Tombstone)? {
-        if row.dropped || !ground.overwrites {
-            continue;
-        }
-        let path = repository.place.store.join("packs").join(row.pack.name.to_string());
-        match papers::overwrite(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(repo::Error::Io { path, source }.into());
+    let mut packs = repository.catalogue.packs(PackState::Tombstone)?;
+    packs.retain(|row| !row.dropped && ground.overwrites);
+    // Most of it is waiting for the medium.
+    parallel::each(
+        repository.threads(),
+        &packs,
+        || Ok(()),
+        |(), row| {
+            let path = repository.place.store.join("packs").join(row.pack.name.to_string());
+            match papers::overwrite(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    Err(repo::Error::Io { path, source })
+                }
+                _ => Ok(()),
             }
-            _ => {}
-        }
-    }
+        },
+    )?;
     sweep(repository)?;
     Ok(())
 }
@@ -176,11 +181,12 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
         } else if let id = hash(&path).map_err(at)?
             && ids.contains(&id)
         {
-            let target = plan.found.targets.iter().find(|target| target.file == id);
-            let copy = target.and_then(|one| {
-                let (file, size) = (one.by?, one.by_size?);
-                Some(FileRef { mode: Mode::File, size, file })
-            });
+            let file = FileRef { mode: Mode::File, size: meta.len(), file: id };
+            let copy = match repository.delivered(&file) {
+                Ok(copy) => Some(copy).filter(|copy| copy.file != id),
+                Err(repo::Error::Erased { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
             exchange(repository, &dot, &path, &meta, copy)?;
             removed += 1;
         }

@@ -99,8 +99,9 @@ impl Runner<'_> {
         let mixed: Vec<_> = doomed.packs.iter().filter(|pack| !pack.whole).collect();
         let keep = |key: &Key| !doomed.keys.contains(key);
         let made: Mutex<Vec<PackInfo>> = Mutex::default();
+        // Each waits for the medium at its end; one more has something to do meanwhile.
         parallel::each(
-            self.repository.threads(),
+            self.repository.threads() + 1,
             &mixed,
             || Ok(()),
             |(), AffectedPack { info, .. }| {

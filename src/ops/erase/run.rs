@@ -225,6 +225,7 @@ impl Runner<'_> {
     fn foresee(&self) -> Result<Run> {
         let found = &self.plan.found;
         if !self.is_frozen() {
+            self.is_current()?;
             let rule = self.plan.selector.records.as_ref();
             let search =
                 rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
@@ -263,6 +264,7 @@ impl Runner<'_> {
     /// Checks everything, keeps what the run needs, and marks the files as erased: from here on
     /// nobody reads them, relies on their chunks, or adds them again.
     fn freeze(&self) -> Result<Job> {
+        self.is_current()?;
         let start = self.repository.now();
         let rule = self.plan.selector.records.as_ref();
         let search = rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
@@ -282,7 +284,7 @@ impl Runner<'_> {
             let mut job = self.prepare(&doomed, hunt.as_ref().map(|one| (one, &selected)))?;
             job.note("freeze", start, self.repository.now());
             job.save(self.repository)?;
-            match self.mark(&scope, epoch, &doomed) {
+            match self.mark(&scope, epoch, &doomed, &selected) {
                 Ok(()) => {
                     self.repository.refresh()?;
                     return Ok(job);
@@ -302,6 +304,14 @@ impl Runner<'_> {
             Ok((Transaction::default(), ()))
         })?;
         Ok(())
+    }
+
+    /// Plans of before say which files the files become, and not which chunks these have.
+    fn is_current(&self) -> Result<()> {
+        match self.plan.found.targets.iter().any(|target| target.by.is_some()) {
+            true => Err(Error::OutOfDate("it was made by a build of before".into())),
+            false => Ok(()),
+        }
     }
 
     /// What is there must be what the plan says.
@@ -444,13 +454,13 @@ impl Runner<'_> {
     }
 
     /// One change: the files are erased, and the packs that hold them are not relied on any more.
-    fn mark(&self, scope: &Scope, epoch: u64, doomed: &Doomed) -> Result<()> {
-        let erased = |target: &super::plan::Target| Change::PresenceChanged {
-            file: target.file,
-            old: None,
-            new: Some(target.gone(self.id)),
-        };
-        let mut changes: Vec<Change> = self.plan.found.targets.iter().map(erased).collect();
+    fn mark(&self, scope: &Scope, epoch: u64, doomed: &Doomed, selected: &Selected) -> Result<()> {
+        let mut changes = Vec::new();
+        for target in &self.plan.found.targets {
+            let by = selected.rests.get(&target.file).and_then(|rest| rest.by);
+            let (file, new) = (target.file, Some(target.gone(self.id, by)?));
+            changes.push(Change::PresenceChanged { file, old: None, new });
+        }
         let live = doomed.packs.iter().filter(|pack| pack.live).map(|pack| pack.info.name);
         let (packs, epoch) = (live.collect(), epoch + 1);
         changes.push(Change::PacksCondemned { packs, epoch });

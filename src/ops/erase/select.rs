@@ -527,9 +527,15 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
         let paths = lock(&counter.paths).get(id).map(|paths| paths.iter().map(show).collect());
         let paths = paths.unwrap_or_default();
         let rest = selected.rests.get(id);
-        let (by, by_size) = (rest.map(|rest| rest.by), rest.map(|rest| rest.by_size));
-        let (records, size) = (rest.map(|rest| rest.records), file.size);
-        selected.targets.push(Target { file: *id, size, paths, records, by, by_size });
+        selected.targets.push(Target {
+            file: *id,
+            size: file.size,
+            paths,
+            records: rest.map(|rest| rest.records),
+            by: None,
+            by_size: rest.map(|rest| rest.by_size),
+            by_chunks: rest.map(|rest| rest.chunks),
+        });
     }
     Ok(())
 }

@@ -161,7 +161,7 @@ fn candidates(selected: &Selected) -> Vec<(Candidate, FileId)> {
         .filter_map(|(id, rest)| {
             let file = *selected.files.get(id)?;
             let (path, met) = (rest.path.clone(), rest.met);
-            Some((Candidate { file, path, must_be_there: true, met }, rest.by))
+            Some((Candidate { file, path, must_be_there: true, met }, rest.by?))
         })
         .collect();
     files.sort_by(|(a, _), (b, _)| (&a.path, a.met).cmp(&(&b.path, b.met)));
