@@ -116,7 +116,9 @@ pub struct Walked {
     pub links: Vec<Link>,
 }
 
-/// The columns of `sql::lineage`: tag, version, number, ordinal, other, name, extra, time, said.
+/// The columns of `sql::lineage`: tag, version, number, ordinal, other, name, extra, time, said, and of
+/// a version its derivations. A version's dataset stands in `other`, its message in `name`, and its
+/// parents or children in `extra`.
 type Row = (
     String,
     String,
@@ -127,6 +129,7 @@ type Row = (
     Option<String>,
     Option<i64>,
     Option<i64>,
+    Option<String>,
 );
 
 fn time(seconds: Option<i64>) -> Result<Option<Time>> {
@@ -158,24 +161,18 @@ fn ordered(here: VersionId, far: VersionId, toward: Toward) -> (VersionId, Versi
 
 impl Walked {
     fn add(&mut self, row: Row, toward: Toward) -> Result<()> {
-        let (tag, version, number, ordinal, other, name, extra, at, said) = row;
+        let (tag, version, number, ordinal, other, name, extra, at, said, derivations) = row;
         let missing = || Error::BadRow { what: format!("a row of lineage ({tag}) lacks a part") };
         let id: VersionId = parsed("a version", &version)?;
         if tag == "version" {
-            self.versions.push(KnownVersion {
-                id,
-                dataset: other.map(|text| parsed("version.dataset", &text)).transpose()?,
-                message: name.unwrap_or_default(),
-                time: time(at)?.ok_or_else(missing)?,
-                known: time(said)?,
-            });
-            return Ok(());
-        }
-        let other = other.as_deref();
-        match tag.as_str() {
-            "parents" => return self.parents(id, other.unwrap_or("[]"), toward),
-            "derivations" => return self.derivations(id, other.unwrap_or("[]"), toward),
-            _ => {}
+            // Something may name a version that is not here.
+            if let Some(time) = time(at)? {
+                let dataset = other.map(|text| parsed("version.dataset", &text)).transpose()?;
+                let (message, known) = (name.unwrap_or_default(), self::time(said)?);
+                self.versions.push(KnownVersion { id, dataset, message, time, known });
+            }
+            self.parents(id, &extra.ok_or_else(missing)?, toward)?;
+            return self.derivations(id, &derivations.ok_or_else(missing)?, toward);
         }
         let number = unsigned("a number", number.unwrap_or_default())?;
         let ordinal = ordinal.map(|ordinal| unsigned("an ordinal", ordinal)).transpose()?;
@@ -185,13 +182,11 @@ impl Walked {
                 name: name.ok_or_else(missing)?,
                 time: time(at)?,
             },
-            "source" => Linked::Source {
-                uri: other.ok_or_else(missing)?.to_owned(),
-                provider: name,
-                time: time(at)?,
-            },
+            "source" => {
+                Linked::Source { uri: other.ok_or_else(missing)?, provider: name, time: time(at)? }
+            }
             _ => Linked::Used {
-                consumer: other.ok_or_else(missing)?.to_owned(),
+                consumer: other.ok_or_else(missing)?,
                 kind: extra.unwrap_or_default(),
                 role: name.ok_or_else(missing)?,
             },

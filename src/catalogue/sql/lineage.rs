@@ -57,47 +57,40 @@ macro_rules! walk_some {
 
 /// Rows of one shape, told apart by the first column; what the others hold is said in `lineage.rs`.
 ///
-/// The links between versions are most of it. They come as one JSON array for each version, because
-/// a row costs more than all the rest of the question.
+/// The links between versions are most of it. They come as JSON arrays with the version, because a
+/// row costs more than all the rest of the question.
 macro_rules! rows {
     ($walk:expr, $parent:literal, $far_parent:literal, $derivation:literal, $far:literal) => {
         concat!(
             $walk,
-            " SELECT 'version', version.id, version.number, NULL, version.dataset, version.message,
-                     NULL, version.time, journal.time
-              FROM reached JOIN version ON version.id = reached.id
-                LEFT JOIN journal ON journal.number = version.number
-              UNION ALL
-              SELECT 'parents', reached.id, NULL, NULL,
+            " SELECT 'version', reached.id, version.number, NULL, version.dataset, version.message,
                      (SELECT json_group_array(version_parent.",
             $far_parent,
             ") FROM version_parent WHERE version_parent.",
             $parent,
-            " = reached.id), NULL, NULL, NULL, NULL
-              FROM reached
-              UNION ALL
-              SELECT 'derivations', reached.id, NULL, NULL,
+            " = reached.id), version.time, journal.time,
                      (SELECT json_group_array(json_array(derivation.",
             $far,
             ", number, step_ordinal, relation, from_dataset, time))
                       FROM derivation WHERE derivation.",
             $derivation,
-            " = reached.id), NULL, NULL, NULL, NULL
-              FROM reached
+            " = reached.id)
+              FROM reached LEFT JOIN version ON version.id = reached.id
+                LEFT JOIN journal ON journal.number = version.number
               UNION ALL
               SELECT 'step', version, step.number, ordinal, NULL, name, NULL,
-                     COALESCE(started_at, ended_at), journal.time
+                     COALESCE(started_at, ended_at), journal.time, NULL
               FROM reached JOIN step ON step.version = reached.id
                 LEFT JOIN journal ON journal.number = step.number
               UNION ALL
               SELECT 'source', version, source.number, NULL, uri, provider, NULL, retrieved_at,
-                     journal.time
+                     journal.time, NULL
               FROM reached JOIN source ON source.version = reached.id
                 LEFT JOIN journal ON journal.number = source.number
               UNION ALL
               SELECT 'use', consumer_use.version, consumer_use.number, NULL,
                      consumer_use.consumer, consumer_use.role, consumer.kind, consumer_use.time,
-                     consumer_use.time
+                     consumer_use.time, NULL
               FROM reached JOIN consumer_use ON consumer_use.version = reached.id
                 LEFT JOIN consumer ON consumer.name = consumer_use.consumer"
         )
