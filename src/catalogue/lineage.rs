@@ -1,8 +1,9 @@
 //! Reading what versions come from and what became of them, and facts about files.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use super::effects::cycle;
 use super::error::failed;
@@ -72,9 +73,9 @@ pub enum Linked {
         /// Which one.
         from: VersionId,
         /// The name of the dataset that it was looked for in.
-        dataset: String,
+        dataset: Arc<str>,
         /// By what; `used` for an input of a step.
-        how: String,
+        how: Arc<str>,
         /// The step that used it.
         step: Option<u64>,
     },
@@ -112,7 +113,9 @@ pub enum Linked {
 pub struct Walked {
     /// The versions; one may stand here more than once.
     pub versions: Vec<KnownVersion>,
-    /// What they and records say; one may stand here more than once.
+    /// The steps that made them; one may stand here more than once.
+    pub steps: Vec<Link>,
+    /// What else they and records say; one may stand here more than once.
     pub links: Vec<Link>,
 }
 
@@ -134,6 +137,21 @@ type Row = (
 
 fn time(seconds: Option<i64>) -> Result<Option<Time>> {
     seconds.map(|seconds| moment("a time", seconds)).transpose()
+}
+
+/// Texts that many links have, each kept once.
+#[derive(Default)]
+struct Words(HashSet<Arc<str>>);
+
+impl Words {
+    fn keep(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(word) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = word.into();
+        self.0.insert(Arc::clone(&word));
+        word
+    }
 }
 
 /// A derivation in JSON: the other version, number, step, relation, dataset, time.
@@ -160,7 +178,7 @@ fn ordered(here: VersionId, far: VersionId, toward: Toward) -> (VersionId, Versi
 }
 
 impl Walked {
-    fn add(&mut self, row: Row, toward: Toward) -> Result<()> {
+    fn add(&mut self, row: Row, toward: Toward, words: &mut Words) -> Result<()> {
         let (tag, version, number, ordinal, other, name, extra, at, said, derivations) = row;
         let missing = || Error::BadRow { what: format!("a row of lineage ({tag}) lacks a part") };
         let id: VersionId = parsed("a version", &version)?;
@@ -172,7 +190,7 @@ impl Walked {
                 self.versions.push(KnownVersion { id, dataset, message, time, known });
             }
             self.parents(id, &extra.ok_or_else(missing)?, toward)?;
-            return self.derivations(id, &derivations.ok_or_else(missing)?, toward);
+            return self.derivations(id, &derivations.ok_or_else(missing)?, toward, words);
         }
         let number = unsigned("a number", number.unwrap_or_default())?;
         let ordinal = ordinal.map(|ordinal| unsigned("an ordinal", ordinal)).transpose()?;
@@ -192,7 +210,11 @@ impl Walked {
             },
         };
         let said = time(said)?;
-        self.links.push(Link { version: id, number, said, what });
+        let links = match what {
+            Linked::Step { .. } => &mut self.steps,
+            _ => &mut self.links,
+        };
+        links.push(Link { version: id, number, said, what });
         Ok(())
     }
 
@@ -209,7 +231,13 @@ impl Walked {
     }
 
     /// What the version was made from, or what was made from it.
-    fn derivations(&mut self, id: VersionId, list: &str, toward: Toward) -> Result<()> {
+    fn derivations(
+        &mut self,
+        id: VersionId,
+        list: &str,
+        toward: Toward,
+        words: &mut Words,
+    ) -> Result<()> {
         let list: Vec<Derived<'_>> = serde_json::from_str(list).map_err(|e| odd(&e))?;
         for Derived(far, number, step, how, dataset, at) in list {
             let far = parsed("derivation", far)?;
@@ -217,7 +245,7 @@ impl Walked {
             // The time of what the version itself says is its author's and not the journal's.
             let said = time(at.filter(|_| number > 0))?;
             let step = step.map(|ordinal| unsigned("an ordinal", ordinal)).transpose()?;
-            let (dataset, how) = (dataset.into_owned(), how.into_owned());
+            let (dataset, how) = (words.keep(&dataset), words.keep(&how));
             let what = Linked::Derived { from, dataset, how, step };
             self.links.push(Link { version, number, said, what });
         }
@@ -244,7 +272,7 @@ impl Catalogue {
         if batches.is_empty() {
             batches.push(&[]);
         }
-        let mut found = Walked::default();
+        let (mut found, mut words) = (Walked::default(), Words::default());
         self.snapshot(async |connection| {
             for batch in batches {
                 let mut query = sqlx::query_as(text);
@@ -258,7 +286,7 @@ impl Catalogue {
                 // Rows are read while the database's thread looks for the next ones.
                 let mut rows = query.fetch(&mut *connection);
                 while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-                    found.add(row.map_err(failed("walk the lineage"))?, toward)?;
+                    found.add(row.map_err(failed("walk the lineage"))?, toward, &mut words)?;
                 }
             }
             Ok(())

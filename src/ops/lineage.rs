@@ -108,6 +108,7 @@ fn walk(
     for seeds in others {
         let found = repository.catalogue.walk(&seeds, toward, depth)?;
         all.versions.extend(found.versions);
+        all.steps.extend(found.steps);
         all.links.extend(found.links);
     }
     Ok(all)

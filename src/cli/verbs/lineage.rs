@@ -93,24 +93,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         as_of: args.as_of,
     };
     let graph = lineage(&repository, &question).map_err(Failure::from)?;
-    let written = written(&repository, &graph, args)?;
-    match written {
-        Some(text) => {
-            let output = args.output.as_deref();
-            deliver(context, "lineage", output, &graph, &text, args.dry_run.dry_run)?;
+    let (output, dry_run) = (args.output.as_deref(), args.dry_run.dry_run);
+    match (output, args.format) {
+        (None, Format::Json) => context.with_json().show("lineage", &graph, |_| Ok(()))?,
+        // The answer is the graph then, without the text of a large one.
+        (None, _) if context.json => deliver(context, "lineage", output, &graph, "", dry_run)?,
+        _ => {
+            let text = written(&repository, &graph, args)?;
+            deliver(context, "lineage", output, &graph, &text, dry_run)?;
         }
-        None => context.with_json().show("lineage", &graph, |_| Ok(()))?,
     }
     Ok(Exit::DONE)
 }
 
-/// The graph in the format that was asked for; none for the answer that `--json` gives.
-fn written(repository: &Repository, graph: &Graph, args: &Args) -> Result<Option<String>, Failure> {
+/// The graph in the format that was asked for.
+fn written(repository: &Repository, graph: &Graph, args: &Args) -> Result<String, Failure> {
     let known = || details(repository, graph, args.as_of).map_err(Failure::from);
     let json = |error: serde_json::Error| Failure::Answer(error.into());
-    Ok(Some(match args.format {
+    Ok(match args.format {
         Format::Text => text(graph),
-        Format::Json if args.output.is_none() => return Ok(None),
         Format::Json => serde_json::to_string_pretty(graph).map_err(json)? + "\n",
         Format::Dot => dot(graph),
         Format::Mermaid => mermaid(graph),
@@ -118,7 +119,7 @@ fn written(repository: &Repository, graph: &Graph, args: &Args) -> Result<Option
         Format::Openlineage => {
             openlineage(graph, &known()?).iter().map(|event| format!("{event}\n")).collect()
         }
-    }))
+    })
 }
 
 fn find_out(args: &Args, context: &Context) -> Outcome {

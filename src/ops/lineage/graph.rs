@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -150,7 +151,7 @@ pub struct Edge {
     pub relation: Relation,
     /// By what: `parent`, `cherry-pick`, `inferred` and others; of a consumer, as what.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub how: Option<String>,
+    pub how: Option<Arc<str>>,
 }
 
 /// Nodes and the edges between them, in the order of their names.
@@ -227,11 +228,11 @@ impl Hasher for IdHasher {
 
 /// An edge between places in a list of nodes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Arc {
+struct Line {
     from: usize,
     to: usize,
     relation: Relation,
-    how: Option<String>,
+    how: Option<Arc<str>>,
 }
 
 /// A graph of everything that was found and known then.
@@ -240,7 +241,7 @@ pub(super) struct Builder {
     /// Of the other nodes.
     places: HashMap<NodeId, usize>,
     nodes: Vec<Node>,
-    arcs: Vec<Arc>,
+    lines: Vec<Line>,
     /// Versions that were not known then.
     unknown: HashSet<VersionId>,
     as_of: Option<Time>,
@@ -254,7 +255,7 @@ impl Builder {
             versions: HashMap::default(),
             places: HashMap::new(),
             nodes: Vec::with_capacity(found.versions.len() * 2),
-            arcs: Vec::with_capacity(found.links.len()),
+            lines: Vec::with_capacity(found.links.len()),
             unknown,
             as_of,
         };
@@ -262,9 +263,7 @@ impl Builder {
             this.version(version);
         }
         // Steps first, so that a use finds the step that it belongs to.
-        let (steps, others): (Vec<Link>, Vec<Link>) =
-            found.links.into_iter().partition(|link| matches!(link.what, Linked::Step { .. }));
-        for link in steps.into_iter().chain(others) {
+        for link in found.steps.into_iter().chain(found.links) {
             let late = as_of.is_some_and(|then| link.said.is_some_and(|said| said > then));
             if !late && !this.unknown.contains(&link.version) {
                 this.link(link);
@@ -329,8 +328,8 @@ impl Builder {
         self.nodes.len() - 1
     }
 
-    fn arc(&mut self, from: usize, to: usize, relation: Relation, how: Option<String>) {
-        self.arcs.push(Arc { from, to, relation, how });
+    fn line(&mut self, from: usize, to: usize, relation: Relation, how: Option<Arc<str>>) {
+        self.lines.push(Line { from, to, relation, how });
     }
 
     fn link(&mut self, link: Link) {
@@ -340,7 +339,7 @@ impl Builder {
             Linked::Parent(parent) => {
                 if !self.unknown.contains(&parent) {
                     let there = self.place(NodeId::Version(parent), None);
-                    self.arc(here, there, Relation::DerivedFrom, Some("parent".into()));
+                    self.line(here, there, Relation::DerivedFrom, Some("parent".into()));
                 }
             }
             Linked::Derived { from, dataset, how, step } => {
@@ -354,9 +353,9 @@ impl Builder {
                 match step {
                     Some(ordinal) => {
                         let step = self.step(version, number, ordinal);
-                        self.arc(step, there, Relation::Used, None);
+                        self.line(step, there, Relation::Used, None);
                     }
-                    None => self.arc(here, there, Relation::DerivedFrom, Some(how)),
+                    None => self.line(here, there, Relation::DerivedFrom, Some(how)),
                 }
             }
             Linked::Step { ordinal, name, time } => {
@@ -370,7 +369,7 @@ impl Builder {
                 let there = self.place(NodeId::Source(uri), None);
                 let node = &mut self.nodes[there];
                 node.time = node.time.max(time);
-                self.arc(here, there, Relation::DerivedFrom, Some("source".into()));
+                self.line(here, there, Relation::DerivedFrom, Some("source".into()));
             }
             Linked::Used { consumer, kind, role } => {
                 let name = clean(&consumer);
@@ -378,7 +377,7 @@ impl Builder {
                 let node = &mut self.nodes[there];
                 node.label = if kind.is_empty() { name } else { format!("{name} ({kind})") };
                 node.time = node.time.max(link.said);
-                self.arc(there, here, Relation::TrainedOn, Some(role));
+                self.line(there, here, Relation::TrainedOn, Some(role.into()));
             }
         }
     }
@@ -392,7 +391,7 @@ impl Builder {
         }
         let here = self.place(NodeId::Version(version), None);
         let step = self.place(id, None);
-        self.arc(step, here, Relation::Generated, None);
+        self.line(step, here, Relation::Generated, None);
         step
     }
 
@@ -415,8 +414,8 @@ impl Builder {
             }
         }
         let near = self.distances(&starts, toward, depth);
-        let mut arcs = std::mem::take(&mut self.arcs);
-        arcs.retain(|arc| near[arc.from] && near[arc.to]);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|line| near[line.from] && near[line.to]);
         let mut nodes: Vec<(usize, Node)> =
             self.nodes.into_iter().enumerate().filter(|(place, _)| near[*place]).collect();
         nodes.sort_unstable_by(|(_, a), (_, b)| a.id.cmp(&b.id));
@@ -425,31 +424,31 @@ impl Builder {
         for (rank, (place, _)) in nodes.iter().enumerate() {
             ranks[*place] = rank;
         }
-        for arc in &mut arcs {
-            (arc.from, arc.to) = (ranks[arc.from], ranks[arc.to]);
+        for line in &mut lines {
+            (line.from, line.to) = (ranks[line.from], ranks[line.to]);
         }
-        arcs.sort_unstable();
-        arcs.dedup();
+        lines.sort_unstable();
+        lines.dedup();
         let nodes: Vec<Node> = nodes.into_iter().map(|(_, node)| node).collect();
-        let edge = |arc: Arc| Edge {
-            from: nodes[arc.from].id.clone(),
-            to: nodes[arc.to].id.clone(),
-            relation: arc.relation,
-            how: arc.how,
+        let edge = |line: Line| Edge {
+            from: nodes[line.from].id.clone(),
+            to: nodes[line.to].id.clone(),
+            relation: line.relation,
+            how: line.how,
         };
-        let edges = arcs.into_iter().map(edge).collect();
+        let edges = lines.into_iter().map(edge).collect();
         Reached { nodes, edges }
     }
 
     /// Whether each node is within `depth`. Between a step and what it made is no distance.
     fn distances(&self, starts: &[usize], toward: Toward, depth: Option<u32>) -> Vec<bool> {
         let mut next: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.nodes.len()];
-        for arc in &self.arcs {
+        for line in &self.lines {
             // From what is explained to what explains it.
-            let (late, early, cost) = match arc.relation {
-                Relation::Generated => (arc.to, arc.from, 0),
+            let (late, early, cost) = match line.relation {
+                Relation::Generated => (line.to, line.from, 0),
                 Relation::Used | Relation::DerivedFrom | Relation::TrainedOn => {
-                    (arc.from, arc.to, 1)
+                    (line.from, line.to, 1)
                 }
             };
             match toward {
