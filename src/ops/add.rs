@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::format::manifest;
-use crate::model::RepoPath;
+use crate::model::{RepoPath, Scope};
 use crate::repo::{Failed, Looking, Repository, Transaction, look};
 use crate::worktree::{self, FileList, Found, Odd, Root};
 
@@ -87,7 +87,7 @@ pub fn in_one_line(error: &dyn std::error::Error) -> String {
 pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
     check_paths(repository, options)?;
     let looking = Looking {
-        scope: scope(&options.paths),
+        scope: Scope::of(&options.paths),
         tracked_only: options.update,
         ignored_too: options.force,
         distrust: false,
@@ -102,7 +102,7 @@ pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
             let mut state = repository.state();
             state.staged = staged.manifest;
             if let Some(operation) = operation.clone() {
-                let done = |path: &RepoPath| is_in(path, &looking.scope);
+                let done = |path: &RepoPath| looking.scope.covers(path.as_bytes());
                 state.operation = operation.without(done).to_value();
             }
             let counts = session.counts();
@@ -112,16 +112,6 @@ pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
     staged.keep_index(repository);
     repository.add_counts(counts);
     Ok(answer(staged, counts))
-}
-
-/// Whether a path is in the scope.
-pub(super) fn is_in(path: &RepoPath, scope: &[Vec<u8>]) -> bool {
-    scope.is_empty() || scope.iter().any(|prefix| path.is_at_or_below(prefix))
-}
-
-/// The paths as a scope: the top means everything.
-pub(super) fn scope(paths: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    if paths.iter().any(Vec::is_empty) { Vec::new() } else { paths.to_vec() }
 }
 
 fn answer(staged: Staged, (new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Add {
