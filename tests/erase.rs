@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "it plants files as a bug would")]
 #![allow(clippy::too_many_lines, reason = "a list of changes is as long as it is")]
 
+#[path = "erase/beside.rs"]
+mod beside;
 #[path = "erase/certificates.rs"]
 mod certificates;
 #[path = "erase/dice.rs"]

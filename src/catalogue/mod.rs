@@ -20,6 +20,7 @@ mod open;
 mod platform;
 mod presence;
 mod query;
+mod raw;
 mod read;
 mod records;
 mod replay;
@@ -49,6 +50,7 @@ pub use open::Catalogue;
 pub use platform::unsafe_file_system;
 pub use presence::PresenceRow;
 pub use query::{Answer, QueryLimits};
+pub use raw::RawFile;
 pub use read::{DatasetRow, RefLogRow, RefRow, WorktreeRow};
 pub use records::{
     ConsumerRow, Found, MadeFrom, MetricFilter, MetricRow, RecordFilter, RecordRow, UseRow,

@@ -1,5 +1,7 @@
-//! What is special to an operating system: kinds of file systems, and names that are not reused.
+//! What is special to an operating system: kinds of file systems, names that are not reused,
+//! and locks that go when a file is closed.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -55,7 +57,7 @@ pub(super) fn is_writable(path: &Path) -> bool {
 
 /// Gives `from` the name `to`, which must not exist, and makes that durable.
 pub(super) fn publish(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::File::open(from)?.sync_all()?;
+    File::open(from)?.sync_all()?;
     rename_new(from, to)?;
     match to.parent() {
         Some(directory) => sync_directory(directory),
@@ -85,10 +87,50 @@ fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    std::fs::File::open(path)?.sync_all()
+    File::open(path)?.sync_all()
 }
 
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Opens a file that stays open as long as the process: closing it would take away the locks that
+/// the process has on it.
+#[cfg(unix)]
+pub(super) fn open_for_good(path: &Path) -> io::Result<&'static File> {
+    use std::collections::BTreeMap;
+    use std::fs::Metadata;
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::{Mutex, PoisonError};
+    /// By device and inode: that of a file which is open is not used for another one.
+    static OPEN: Mutex<BTreeMap<(u64, u64), &'static File>> = Mutex::new(BTreeMap::new());
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = |data: &Metadata| (data.dev(), data.ino());
+    if let Some(file) = open.get(&id(&path.metadata()?)) {
+        return Ok(file);
+    }
+    let file: &'static File = Box::leak(Box::new(File::open(path)?));
+    open.insert(id(&file.metadata()?), file);
+    Ok(file)
+}
+
+/// Elsewhere a lock belongs to the handle that it was taken by, so this is only the same again.
+#[cfg(not(unix))]
+pub(super) fn open_for_good(path: &Path) -> io::Result<&'static File> {
+    Ok(Box::leak(Box::new(File::open(path)?)))
+}
+
+/// Reads a file at a place.
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+/// Reads a file at a place; nobody else reads it at the same time.
+#[cfg(not(unix))]
+pub(super) fn read_at(mut file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read(buffer)
 }

@@ -302,6 +302,32 @@ impl Catalogue {
         rows.into_iter().map(logged).collect()
     }
 
+    /// The branches or tags that there were at a moment, and the versions that they named then.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be read.
+    pub fn refs_as_of(
+        &self,
+        kind: RefKind,
+        moment: Time,
+    ) -> Result<Vec<(DatasetName, RefName, VersionId)>> {
+        let rows: Vec<(String, String, String)> = self.run(async |connection| {
+            sqlx::query_as(sql::names::REFS_AS_OF)
+                .bind(kind.as_str())
+                .bind(moment.unix())
+                .fetch_all(connection)
+                .await
+                .map_err(failed("read the log of references"))
+        })?;
+        let each = |(dataset, name, version): (String, String, String)| {
+            let dataset = parsed("ref_log.dataset", &dataset)?;
+            let version = parsed("ref_log.new_version", &version)?;
+            Ok((dataset, parsed("ref_log.name", &name)?, version))
+        };
+        rows.into_iter().map(each).collect()
+    }
+
     /// Every version that any branch or tag has left or reached since `moment`: the grace of gc.
     pub fn logged_since(&self, moment: Time) -> Result<Vec<VersionId>> {
         let ids: Vec<String> = self.run(async |connection| {

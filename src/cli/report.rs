@@ -249,6 +249,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             "no_path",
             "`stem ls -r` lists the paths of the version, `stem status` what is new here",
         ),
+        E::OnlyEmpty(_) => told(
+            Exit::NO,
+            "nothing_to_erase",
+            "no version has anything else at these paths; `stem log -- PATH` lists who changed one",
+        ),
         E::NoWorktree(_) => {
             told(Exit::NOT_FOUND, "no_worktree", "`stem doctor` names those that are gone")
         }

@@ -16,6 +16,7 @@ mod progress;
 mod provenance;
 mod record;
 mod refname;
+mod scope;
 mod version;
 
 pub use author::{Author, AuthorError};
@@ -32,4 +33,5 @@ pub use provenance::{
 };
 pub use record::{Record, RecordKind};
 pub use refname::{DatasetName, NameError, RefKind, RefName};
+pub use scope::Scope;
 pub use version::Version;

@@ -6,9 +6,9 @@ use super::operation::Operation;
 use super::stage::{Staged, stage};
 use super::{Error, Result};
 use crate::format::manifest;
-use crate::model::RepoPath;
+use crate::model::{RepoPath, Scope};
 use crate::repo::{Failed, Looking, Repository, Transaction, look};
-use crate::worktree::{self, FileList, Found, Odd, Root};
+use crate::worktree::{self, FileList, Found, Odd, OddKind, Root};
 
 /// What to stage.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,9 @@ pub struct Add {
     pub deleted: Vec<RepoPath>,
     /// What could not be staged.
     pub failed: Vec<Problem>,
+    /// Worktrees inside of this one, of which nothing is tracked here and that were not named: what
+    /// is in them is theirs.
+    pub left_out: Vec<Problem>,
     /// Bytes of the files that were read.
     pub bytes: u64,
     /// Bytes that the store grew by.
@@ -87,13 +90,13 @@ pub fn in_one_line(error: &dyn std::error::Error) -> String {
 pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
     check_paths(repository, options)?;
     let looking = Looking {
-        scope: scope(&options.paths),
+        scope: Scope::of(&options.paths),
         tracked_only: options.update,
         ignored_too: options.force,
         distrust: false,
     };
     if options.dry_run {
-        return preview(repository, &looking);
+        return preview(repository, options, &looking);
     }
     let operation = Operation::of(repository)?;
     let (staged, counts) =
@@ -102,7 +105,7 @@ pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
             let mut state = repository.state();
             state.staged = staged.manifest;
             if let Some(operation) = operation.clone() {
-                let done = |path: &RepoPath| is_in(path, &looking.scope);
+                let done = |path: &RepoPath| looking.scope.covers(path.as_bytes());
                 state.operation = operation.without(done).to_value();
             }
             let counts = session.counts();
@@ -111,23 +114,38 @@ pub fn add(repository: &Repository, options: &AddOptions) -> Result<Add> {
         })?;
     staged.keep_index(repository);
     repository.add_counts(counts);
-    Ok(answer(staged, counts))
+    let (left_out, odd) = told_apart(repository, &options.paths, &staged.odd)?;
+    Ok(Add { left_out, ..answer(staged, odd, counts) })
 }
 
-/// Whether a path is in the scope.
-pub(super) fn is_in(path: &RepoPath, scope: &[Vec<u8>]) -> bool {
-    scope.is_empty() || scope.iter().any(|prefix| path.is_at_or_below(prefix))
+/// Worktrees inside of this one that are left out, and what else cannot be tracked.
+fn told_apart(
+    repository: &Repository,
+    paths: &[Vec<u8>],
+    odd: &[Odd],
+) -> Result<(Vec<Problem>, Vec<Problem>)> {
+    let (nodes, staged) = (repository.nodes(), repository.state().staged);
+    let (mut left_out, mut failed) = (Vec::new(), Vec::new());
+    for one in odd {
+        let top = Scope::of(std::slice::from_ref(&one.path));
+        let is_named = || paths.iter().any(|path| !path.is_empty() && top.covers(path));
+        let is_other = matches!(one.why, OddKind::OtherWorktree) && !is_named();
+        // What is tracked in there cannot be looked at any more.
+        let is_other =
+            is_other && manifest::list(&nodes, &staged, &one.path)?.next().transpose()?.is_none();
+        if is_other { &mut left_out } else { &mut failed }.push(Problem::odd(one));
+    }
+    Ok((left_out, failed))
 }
 
-/// The paths as a scope: the top means everything.
-pub(super) fn scope(paths: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    if paths.iter().any(Vec::is_empty) { Vec::new() } else { paths.to_vec() }
-}
-
-fn answer(staged: Staged, (new_bytes, new_chunks, reused_bytes): (u64, u64, u64)) -> Add {
+fn answer(
+    staged: Staged,
+    odd: Vec<Problem>,
+    (new_bytes, new_chunks, reused_bytes): (u64, u64, u64),
+) -> Add {
     let failed = staged.failed.iter().map(Problem::failed);
     Add {
-        failed: failed.chain(staged.odd.iter().map(Problem::odd)).collect(),
+        failed: failed.chain(odd).collect(),
         added: staged.added,
         modified: staged.modified,
         deleted: staged.deleted,
@@ -135,7 +153,7 @@ fn answer(staged: Staged, (new_bytes, new_chunks, reused_bytes): (u64, u64, u64)
         new_bytes,
         new_chunks,
         reused_bytes,
-        dry_run: false,
+        ..Add::default()
     }
 }
 
@@ -181,14 +199,16 @@ pub(super) fn os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-fn preview(repository: &Repository, looking: &Looking) -> Result<Add> {
+fn preview(repository: &Repository, options: &AddOptions, looking: &Looking) -> Result<Add> {
     let seen = look(repository, looking)?.scan;
+    let (left_out, failed) = told_apart(repository, &options.paths, &seen.odd)?;
     let paths = |found: FileList<Found>| found.into_iter().map(|found| found.path);
     Ok(Add {
         added: paths(seen.untracked).collect(),
         modified: paths(seen.suspects).collect(),
         deleted: seen.deleted,
-        failed: seen.odd.iter().map(Problem::odd).collect(),
+        failed,
+        left_out,
         dry_run: true,
         ..Add::default()
     })

@@ -7,9 +7,8 @@ use serde::Serialize;
 pub use self::renames::find_renames;
 
 use super::Result;
-use super::add::{is_in, scope};
 use crate::format::manifest;
-use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, VersionId};
+use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, Scope, VersionId};
 use crate::repo::{Looking, Repository, hash_file, survey};
 use crate::worktree::Root;
 
@@ -184,11 +183,11 @@ pub fn diff(repository: &Repository, options: &DiffOptions) -> Result<Diff> {
     };
     let new = to.map(|version| repository.manifest_of(&version)).transpose()?;
     let mut changes = compare(repository, &old, &new.unwrap_or(staged))?;
-    let scope = scope(&options.paths);
+    let scope = Scope::of(&options.paths);
     if new.is_none() && !options.staged {
         changes = with_files(repository, &old, changes, &scope)?;
     }
-    changes.retain(|change| is_in(&change.path, &scope));
+    changes.retain(|change| scope.covers(change.path.as_bytes()));
     let changes = find_renames(changes);
     Ok(Diff { from, to, totals: Totals::of(&changes), changes })
 }
@@ -198,9 +197,9 @@ fn with_files(
     repository: &Repository,
     old: &ManifestId,
     changes: Vec<PathChange>,
-    scope: &[Vec<u8>],
+    scope: &Scope,
 ) -> Result<Vec<PathChange>> {
-    let looking = Looking { scope: scope.to_vec(), tracked_only: true, ..Looking::default() };
+    let looking = Looking { scope: scope.clone(), tracked_only: true, ..Looking::default() };
     let seen = survey(repository, &looking)?;
     let nodes = repository.nodes();
     let root = Root::open(&repository.place.root)?;

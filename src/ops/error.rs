@@ -22,6 +22,9 @@ pub enum Error {
     /// Paths that name nothing.
     #[error("no file here matches {}", list(.0))]
     NoMatch(Vec<Vec<u8>>),
+    /// Paths or ids that name empty files only.
+    #[error("there is nothing to erase: {} names empty files only", list(.0))]
+    OnlyEmpty(Vec<Vec<u8>>),
     /// A directory that is no worktree of the store.
     #[error("the store knows no worktree at {}", .0.display())]
     NoWorktree(std::path::PathBuf),

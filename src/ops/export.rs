@@ -70,6 +70,8 @@ pub fn export(
         return Err(RepoError::AllAbsent { absent: done.absent }.into());
     }
     refuse_occupied(&done.directory)?;
+    // A listing that cannot be read to its end would be found out behind the files before that.
+    manifest::walk(&nodes, &root, |_, _| true)?;
     if dry_run {
         return Ok(done);
     }

@@ -5,14 +5,13 @@ use std::collections::{HashMap, HashSet};
 use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 
-use super::add::is_in;
 use super::signature::{Judge, SignatureStatus};
 use super::state::States;
 use super::{Error, Result};
 use crate::catalogue::{QueryLimits, VersionRow};
 use crate::format::manifest;
 use crate::git::parse_date;
-use crate::model::{DatasetName, ManifestId, RefKind, RefName, State, Time, VersionId};
+use crate::model::{DatasetName, ManifestId, RefKind, RefName, Scope, State, Time, VersionId};
 use crate::repo::{self, Repository};
 
 /// What to list.
@@ -215,9 +214,10 @@ pub fn log(repository: &Repository, options: &LogOptions) -> Result<Log> {
     let labels = Labels::of(repository, &dataset)?;
     let sieve = Sieve::new(repository, &options.filter)?;
     let limit = usize::try_from(options.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let scope = Scope::of(&options.paths);
     let passes = |row: &VersionRow| -> Result<bool> {
         let passes = !without.contains(&row.id) && sieve.lets_through(row);
-        Ok(passes && changes_paths(repository, row, &options.paths)?)
+        Ok(passes && changes_paths(repository, row, &scope)?)
     };
     let judge = if options.signatures { Some(Judge::new(repository)?) } else { None };
     let shown = |row: VersionRow| -> Result<VersionInfo> {
@@ -308,8 +308,8 @@ fn range(repository: &Repository, options: &LogOptions) -> Result<Range> {
 }
 
 /// Whether a version differs at `paths` from every one of its parents.
-fn changes_paths(repository: &Repository, row: &VersionRow, paths: &[Vec<u8>]) -> Result<bool> {
-    if paths.is_empty() || paths.iter().any(Vec::is_empty) {
+fn changes_paths(repository: &Repository, row: &VersionRow, scope: &Scope) -> Result<bool> {
+    if scope.is_everything() {
         return Ok(true);
     }
     let nodes = repository.nodes();
@@ -324,7 +324,7 @@ fn changes_paths(repository: &Repository, row: &VersionRow, paths: &[Vec<u8>]) -
         let mut differs = false;
         for change in manifest::diff(&nodes, &before, &row.manifest)? {
             let change: Result<manifest::Change, repo::Error> = change;
-            differs |= is_in(&change?.path, paths);
+            differs |= scope.covers(change?.path.as_bytes());
             if differs {
                 break;
             }

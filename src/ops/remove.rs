@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::add::is_in;
 use super::operation::Operation;
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
-use crate::model::{Entry, RepoPath};
+use crate::model::{Entry, RepoPath, Scope};
 use crate::repo::{self, Repository, Transaction};
 use crate::worktree::write::{Writer, rename};
 use crate::worktree::{Record, Root, Stat, file_time};
@@ -72,13 +71,13 @@ pub fn remove(
     }
     let from = repository.state().staged;
     let updated = if cached { None } else { Some(journey.go(repository, force)?) };
-    let operation = Operation::of(repository)?;
+    let (operation, scope) = (Operation::of(repository)?, Scope::of(paths));
     let action = if cached { "rm-cached" } else { "rm" };
     repository.transact(action, repository.dataset().as_str(), None, |session| {
         let mut state = repository.state();
         state.staged = journey.goal(session)?;
         if let Some(operation) = operation.clone() {
-            state.operation = operation.without(|path| is_in(path, paths)).to_value();
+            state.operation = operation.without(|path| scope.covers(path.as_bytes())).to_value();
         }
         Ok((Transaction { state: Some(state), ..Transaction::default() }, ()))
     })?;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::add::{is_in, scope};
 use super::travel::{Journey, differences, edits_of, must_fit};
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
-use crate::model::{Entry, FileRef, ManifestId, RepoPath};
+use crate::model::{Entry, FileRef, ManifestId, RepoPath, Scope};
 use crate::repo::{self, Absent, Looking, Repository, Transaction, Updated, survey};
 use crate::worktree::Record;
 
@@ -50,12 +49,12 @@ pub struct Restore {
 ///
 /// [`crate::repo::Error::Unsaved`]; [`Error::NoMatch`] for a path that neither side has.
 pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Restore> {
-    let scope = scope(&options.paths);
+    let scope = Scope::of(&options.paths);
     let staged = repository.state().staged;
     let source = source(repository, options)?;
     check_paths(repository, options, &[source, staged])?;
     let mut done = Restore { dry_run: options.dry_run, ..Restore::default() };
-    let inside = |change: &Change| is_in(&change.path, &scope);
+    let inside = |change: &Change| scope.covers(change.path.as_bytes());
     let mut to_stage = differences(repository, &staged, &source)?;
     to_stage.retain(inside);
     if !options.staged {
@@ -89,13 +88,9 @@ pub fn restore(repository: &Repository, options: &RestoreOptions) -> Result<Rest
 }
 
 /// What of the scope cannot be given out. Fails if nothing else was asked for.
-fn absent_of(
-    repository: &Repository,
-    source: &ManifestId,
-    scope: &[Vec<u8>],
-) -> Result<Vec<Absent>> {
+fn absent_of(repository: &Repository, source: &ManifestId, scope: &Scope) -> Result<Vec<Absent>> {
     let mut absent = super::travel::absent_in(repository, source)?;
-    absent.retain(|one| is_in(&one.path, scope));
+    absent.retain(|one| scope.covers(one.path.as_bytes()));
     if absent.is_empty() {
         return Ok(absent);
     }
@@ -103,7 +98,7 @@ fn absent_of(
     let mut files = 0;
     for entry in manifest::list(&nodes, source, b"")? {
         let entry: Entry = entry?;
-        files += usize::from(is_in(&entry.path, scope));
+        files += usize::from(scope.covers(entry.path.as_bytes()));
     }
     if files == absent.len() {
         return Err(repo::Error::AllAbsent { absent }.into());
@@ -144,15 +139,15 @@ fn file_changes(
     repository: &Repository,
     staged: &ManifestId,
     source: &ManifestId,
-    scope: &[Vec<u8>],
+    scope: &Scope,
 ) -> Result<Vec<Change>> {
     let mut changes: BTreeMap<RepoPath, Change> = BTreeMap::new();
     for change in differences(repository, staged, source)? {
-        if is_in(&change.path, scope) {
+        if scope.covers(change.path.as_bytes()) {
             changes.insert(change.path.clone(), change);
         }
     }
-    let looking = Looking { scope: scope.to_vec(), tracked_only: true, ..Looking::default() };
+    let looking = Looking { scope: scope.clone(), tracked_only: true, ..Looking::default() };
     let seen = survey(repository, &looking)?;
     let nodes = repository.nodes();
     for path in seen.modified.into_iter().map(|file| file.path).chain(seen.deleted) {

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::Result;
-use super::add::{Problem, scope};
+use super::add::Problem;
 use super::bisect;
 use super::commit::staged_changes;
 use super::diff::Kind;
 use super::operation::{Doing, Operation};
 use super::pin::{self, PinState};
 use crate::catalogue::Head;
-use crate::model::{DatasetName, RefKind, RefName, RepoPath, VersionId};
+use crate::model::{DatasetName, RefKind, RefName, RepoPath, Scope, VersionId};
 use crate::repo::{Looking, Repository, Survey, survey};
 
 /// A path that differs.
@@ -75,7 +75,7 @@ pub struct StatusOptions {
 /// The worktree's, the store's and the catalogue's.
 pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status> {
     let looking = Looking {
-        scope: scope(&options.paths),
+        scope: Scope::of(&options.paths),
         tracked_only: options.tracked_only,
         ignored_too: false,
         distrust: options.verify,
@@ -86,7 +86,7 @@ pub fn status(repository: &Repository, options: &StatusOptions) -> Result<Status
     let operation = Operation::of(repository)?;
     let staged: Vec<Changed> = staged_changes(repository)?
         .into_iter()
-        .filter(|change| super::add::is_in(&change.path, &looking.scope))
+        .filter(|change| looking.scope.covers(change.path.as_bytes()))
         .map(|change| Changed { path: change.path, change: change.change, from: change.from })
         .collect();
     let changed = changed(&seen);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Error, Result};
 use crate::git::Pattern;
-use crate::model::{DatasetName, Record, RecordKind, VersionId};
+use crate::model::{DatasetName, Record, RecordKind, RepoPath, VersionId};
 use crate::repo::{self, Repository, split_path};
 
 /// A dataset, a version of it, or paths in either.
@@ -14,7 +14,8 @@ pub struct Target {
     pub dataset: DatasetName,
     /// The version; all of them if none.
     pub version: Option<VersionId>,
-    /// The paths, as a line of a `.stemignore` names them; all of them if none.
+    /// The paths, as a line of a `.stemignore` names them, or `#path:` and one path, exactly; all of
+    /// them if none.
     pub pattern: Option<String>,
 }
 
@@ -42,14 +43,19 @@ impl Target {
         let Some(text) = self.pattern.as_deref().filter(|text| !Pattern::is_plain(text)) else {
             return Ok(None);
         };
-        let wanted = text.trim_start_matches('/').trim_end_matches('/');
+        let text = text.trim_start_matches('/').trim_end_matches('/');
         let versions = self.versions(repository)?;
-        let is_it = |path: &[u8], _: &_| {
-            let rest = path.strip_prefix(wanted.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        let found = repository.find_entry(&versions, is_it)?;
-        Ok(found.and_then(|_| Pattern::of_path(wanted)))
+        let ways = [Some(text.as_bytes().to_vec()), RepoPath::from_exact(text)];
+        for wanted in ways.into_iter().flatten() {
+            let is_it = |path: &[u8], _: &_| {
+                let rest = path.strip_prefix(&wanted[..]);
+                rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+            };
+            if repository.find_entry(&versions, is_it)?.is_some() {
+                return Ok(Some(Pattern::of_path(&wanted)));
+            }
+        }
+        Ok(None)
     }
 
     /// The pattern, read; none if there is none.

@@ -9,7 +9,7 @@ use super::ingest::join;
 use super::{Error, Repository, Result};
 use crate::format::manifest;
 use crate::git::{self, IgnoreRules};
-use crate::model::{Entry, FileId, FileRef, ManifestId, Mode, RepoPath};
+use crate::model::{Entry, FileId, FileRef, ManifestId, Mode, RepoPath, Scope};
 use crate::worktree::{
     self, Changes, FileList, Found, Ignore, Index, IsIgnored, Odd, Record, Root, ScanOptions, Stat,
     file_time, scan,
@@ -18,8 +18,8 @@ use crate::worktree::{
 /// What to look at.
 #[derive(Debug, Clone, Default)]
 pub struct Looking {
-    /// Paths or directories; everything if there are none.
-    pub scope: Vec<Vec<u8>>,
+    /// What part.
+    pub scope: Scope,
     /// Leave out the search for files that are not tracked.
     pub tracked_only: bool,
     /// Take ignored files for untracked ones.
@@ -122,11 +122,11 @@ pub fn look(repository: &Repository, looking: &Looking) -> Result<Look> {
 /// # Errors
 ///
 /// The worktree's; a file that cannot be read.
-pub fn files_below(root: &Path, scope: &[Vec<u8>], threads: usize) -> Result<Vec<Entry>> {
+pub fn files_below(root: &Path, scope: &Scope, threads: usize) -> Result<Vec<Entry>> {
     let rules = Rules(IgnoreRules::new(root));
     let options = ScanOptions {
         ignore: &rules,
-        scope: scope.to_vec(),
+        scope: scope.clone(),
         untracked: true,
         distrust: false,
         threads,

@@ -144,3 +144,43 @@ fn a_dry_verification_signs_nothing() {
     place.must(&format!("stem erase verify {id}"));
     assert_eq!(status(&place, &id).0, "final");
 }
+
+/// A version lists the file of which a record was erased; what is given out in its place goes with
+/// the version when nothing names it any more. An archive then brings back a listing that leads to
+/// nothing, unless it holds the copy itself.
+#[test]
+fn a_version_comes_back_after_its_copies_without_records_were_collected() {
+    let place = Place::new();
+    place.must(
+        "stem init -q && stem key generate > /dev/null && echo base > base.txt && stem add -q -A \
+         && stem commit -q -m base && stem switch -q -b side && python3 -c '
+for i in range(4000): print(f\"\"\"{{\"id\":{i},\"mail\":\"person-{i * i}@{i}.example.org\"}}\"\"\")' > t.jsonl \
+         && grep -v ':1234,' t.jsonl > ../rest && stem add -q -A && stem commit -q -m side \
+         && stem tag keep > /dev/null && stem archive create -q side ../before && stem switch -q main",
+    );
+    // The archive still has the record.
+    let plan = place.plan("--key id=1234");
+    place.ends(20, &format!("stem erase run {plan}"));
+    place.must(
+        "stem archive create -q keep ../after && stem tag -d keep && stem branch -q -D side \
+         && stem gc -q --grace 0s --yes",
+    );
+    let foreseen = place.run("stem archive restore -n ../before");
+    assert_eq!(foreseen.status.code(), Some(3));
+    let output = place.run("stem archive restore ../before");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("t.jsonl is not there: nowhere"), "{said}");
+    assert!(String::from_utf8_lossy(&foreseen.stdout).contains("is not there"));
+    place.must("stem fsck -q --read-files");
+    let name = place.must("stem tag | cut -d' ' -f1");
+    let name = name.trim();
+    place.ends(19, &format!("stem cat {name}:t.jsonl"));
+    place.must(&format!("stem switch -q {name}; test -f base.txt && test ! -e t.jsonl"));
+    place.must("stem switch -q main && stem gc -q --grace 0s --yes && stem fsck -q --read-files");
+    // The archive that was made afterwards has it.
+    place.must("stem archive restore ../after");
+    place.must(&format!("stem cat {name}:t.jsonl | cmp - ../rest && stem fsck -q --read-files"));
+    place.must("stem fsck -q --rebuild && stem audit verify && stem fsck -q --read-files");
+    assert!(place.places(b"@1234.example.org").iter().all(|at| at.contains("/before/")));
+}

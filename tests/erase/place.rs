@@ -17,7 +17,19 @@ pub(crate) fn code(output: &Output) -> i32 {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().expect("a temporary directory");
+        Self::at(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// In memory, where that can be: for what is done so often that it would wait for the disk.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        match memory.is_dir() {
+            true => Self::at(tempfile::tempdir_in(memory).expect("a temporary directory")),
+            false => Self::new(),
+        }
+    }
+
+    fn at(home: tempfile::TempDir) -> Self {
         std::fs::create_dir(home.path().join("data")).expect("a directory");
         Self { home }
     }

@@ -25,6 +25,27 @@ fn what_selects_nothing_or_everything_is_refused() {
     place.must("stem erase plan -n --path secret.txt --reason x && ! ls .stem/store/plans/*.secret 2> /dev/null");
 }
 
+/// The path is right: it is not said to be unknown.
+#[test]
+fn an_empty_file_is_nothing_to_erase() {
+    let place = Place::new();
+    place.must("stem init -q && touch none none2 && echo text > some && stem add -q -A && stem commit -q -m one");
+    let id = stemmata::model::FileId::of(b"");
+    for what in ["--path none".into(), "--path 'none*'".into(), format!("--file {id}")] {
+        let said = place.ends(1, &format!("stem erase plan {what} --reason x"));
+        assert!(said.contains("nothing to erase") && said.contains("empty files only"), "{said}");
+    }
+    let said = place.ends(1, "stem erase plan --path none --reason x --json");
+    assert!(said.contains("\"code\":\"nothing_to_erase\",\"exit\":1,"), "{said}");
+    place.ends(10, "stem erase plan --path no --reason x");
+    // Something else is named as well, or was there before.
+    place.must("stem erase plan --path none --path some --reason x --yes-all data");
+    place.must(
+        "echo words > none && stem commit -q -a -m two && : > none && stem commit -q -a -m three",
+    );
+    place.must("stem erase plan --path none --reason x");
+}
+
 #[test]
 fn a_plan_counts_only_as_it_was_made_and_where() {
     let place = with_history();

@@ -80,3 +80,42 @@ fn big_files_and_files_that_fail_stand_between_small_ones() {
     }
     place.assert_sound();
 }
+
+/// As Git leaves a repository inside of another one alone.
+#[test]
+fn a_worktree_inside_of_another_is_left_out_unless_it_is_named() {
+    let place = Place::new();
+    place.write("mine", b"1");
+    std::fs::create_dir_all(place.work().join("d/other")).unwrap();
+    place.ok(&["init", "d/other"]);
+    place.write("d/other/theirs", b"2");
+    place.write("d/beside", b"3");
+    for paths in [&["-n", "-A"][..], &["-A"], &["."], &["d"]] {
+        let told = place.run(&[&["add"], paths].concat());
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(0), "{paths:?}: {said}");
+        assert!(said.contains("d/other is left out: it is another stem worktree"), "{said}");
+    }
+    let (exit, data) = place.json(&["add", "-A"]);
+    assert_eq!((exit, &data["failed"]), (0, &serde_json::json!([])));
+    assert_eq!(data["left_out"][0]["path"], "d/other");
+    for path in ["d/other", "d/other/theirs"] {
+        let (exit, data) = place.json(&["add", path]);
+        assert_eq!((exit, &data["failed"][0]["path"]), (3, &"d/other".into()), "{path}");
+        assert_eq!(data["left_out"], serde_json::json!([]));
+    }
+    place.ok(&["commit", "-m", "one"]);
+    let (_, listed) = place.json(&["ls", "-r"]);
+    let paths: Vec<_> =
+        listed["entries"].as_array().unwrap().iter().map(|entry| &entry["path"]).collect();
+    assert_eq!(paths, ["d/beside", "mine"]);
+    // Named in `.stemignore`, a worktree inside is nobody's concern.
+    place.write(".stemignore", b"/d/other/\n");
+    let told = place.run(&["add", "-A"]);
+    assert!(!String::from_utf8_lossy(&told.stderr).contains("left out"));
+    std::fs::remove_file(place.work().join(".stemignore")).unwrap();
+    // Files that are tracked in a directory that becomes a worktree are not looked at any more.
+    place.ok(&["init", "d"]);
+    let (exit, data) = place.json(&["add", "-A"]);
+    assert_eq!((exit, &data["failed"][0]["path"]), (3, &"d".into()));
+}

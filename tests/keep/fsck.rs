@@ -279,3 +279,40 @@ fn environment() -> Environment {
     let author = "Ann Example <ann@example.org>".parse().ok();
     Environment { author, ..Environment::default() }
 }
+
+/// A listing is read to its end before the first file is written: of more files than are written at
+/// a time none is there when the last of its nodes cannot be read.
+#[test]
+fn an_export_of_a_listing_that_cannot_be_read_writes_nothing() {
+    let place = Place::new();
+    place.write("one", b"1");
+    place.commit("one");
+    let repository = Repository::open_to_write(&place.work(), environment()).unwrap();
+    let file = FileRef { mode: Mode::File, size: 1, file: FileId::of(b"1") };
+    let entry = |number: u32| Entry { path: RepoPath::new(format!("{number:05}")).unwrap(), file };
+    let many = repository.transact("add", "corpus", None, |session| {
+        let mut state = repository.state();
+        state.staged = session.build_manifest((0..66_000).map(entry))?;
+        let staged = state.staged;
+        Ok((Transaction { state: Some(state), ..Transaction::default() }, staged))
+    });
+    let (mut last, nodes) = (None, repository.nodes());
+    manifest::walk(&nodes, &many.unwrap(), |id, _| {
+        last = Some(*id);
+        true
+    })
+    .unwrap();
+    let at = repository.store.locate(&Key::node(&last.unwrap())).unwrap().unwrap();
+    drop(repository);
+    place.ok(&["commit", "-m", "many"]);
+    let pack = place.packs().into_iter().find(|pack| pack.ends_with(at.pack.to_string())).unwrap();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    bytes[at.offset as usize + 20] ^= 1;
+    overwrite(&pack, &bytes);
+    for more in [&["-n"][..], &[]] {
+        let told = place.run(&[&["export", "HEAD", "../out"], more].concat());
+        assert_eq!(told.status.code(), Some(13), "{}", String::from_utf8_lossy(&told.stderr));
+        assert!(!place.directory.path().join("out").exists(), "{more:?}");
+    }
+    place.ok(&["export", "HEAD~1", "../out"]);
+}

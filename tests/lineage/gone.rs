@@ -229,3 +229,54 @@ fn what_is_archived_is_not_called_erased() {
         assert!(said.contains("hint: `stem archive restore` brings it back"), "{words}: {said}");
     }
 }
+
+/// Which version had which tag, as far as a document says so anywhere.
+fn tagged(value: &Value, found: &mut std::collections::BTreeSet<(String, String)>) {
+    if let Some(tags) = value["tags"]["tags"].as_array() {
+        let version = value["version"]["datasetVersion"].as_str().unwrap();
+        for tag in tags.iter().filter(|tag| tag["key"] == "tag") {
+            found.insert((version.to_owned(), tag["value"].as_str().unwrap().to_owned()));
+        }
+    }
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| tagged(one, found)),
+        Value::Object(all) => all.values().for_each(|one| tagged(one, found)),
+        _ => {}
+    }
+}
+
+/// A tag that was made, moved or removed later is told of as it was then.
+#[test]
+fn openlineage_as_of_a_day_names_the_tags_of_that_day() {
+    let story = Story { directory: tempfile::tempdir().unwrap() };
+    let told = story.run(
+        "set -e; at() { export SOURCE_DATE_EPOCH=$((1767312000 + 3600 * $1)); }
+         at 0; stem init -q raw; cd raw; echo 1 > a; stem add -q a; stem commit -q -m one
+         echo 2 > a; stem commit -q -a -m two
+         at 2; stem tag moves HEAD~1 > /dev/null; stem tag goes HEAD~1 > /dev/null
+         at 4; stem tag -d moves > /dev/null; stem tag moves HEAD > /dev/null
+         at 6; stem tag -d goes > /dev/null; stem tag late HEAD > /dev/null",
+    );
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let id = |revision: &str| {
+        let shown = story.asked(&format!("show {revision} --json"));
+        shown["data"]["version"].as_str().unwrap().to_owned()
+    };
+    let (one, two) = (id("HEAD~1"), id("HEAD"));
+    for (then, expected) in [
+        (" --as-of 2026-01-02T01:00:00Z", vec![]),
+        (" --as-of 2026-01-02T02:00:00Z", vec![(&one, "goes"), (&one, "moves")]),
+        (" --as-of 2026-01-02T05:00:00Z", vec![(&one, "goes"), (&two, "moves")]),
+        (" --as-of 2026-01-02T06:00:00Z", vec![(&two, "late"), (&two, "moves")]),
+        ("", vec![(&two, "late"), (&two, "moves")]),
+    ] {
+        let told = story.run(&format!("cd raw && stem lineage HEAD{then} --format openlineage"));
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        let mut found = std::collections::BTreeSet::new();
+        for line in String::from_utf8(told.stdout).unwrap().lines() {
+            tagged(&serde_json::from_str(line).unwrap(), &mut found);
+        }
+        let expected = expected.into_iter().map(|(id, tag)| (id.clone(), tag.to_owned()));
+        assert_eq!(found, expected.collect(), "{then}");
+    }
+}

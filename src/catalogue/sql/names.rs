@@ -64,3 +64,10 @@ pub(in crate::catalogue) const REF_LOG: &str =
 pub(in crate::catalogue) const LOGGED_SINCE: &str =
     "SELECT old_version FROM ref_log WHERE time >= $1 AND old_version IS NOT NULL
      UNION SELECT new_version FROM ref_log WHERE time >= $1 AND new_version IS NOT NULL";
+
+/// $1 kind, $2 moment. What references of a kind named then, by what was known then.
+pub(in crate::catalogue) const REFS_AS_OF: &str = "SELECT dataset, name, new_version FROM (
+        SELECT dataset, name, new_version, row_number() OVER (
+            PARTITION BY dataset, name ORDER BY number DESC, ordinal DESC) AS place
+        FROM ref_log WHERE kind = $1 AND time <= $2) AS moves
+     WHERE place = 1 AND new_version IS NOT NULL ORDER BY dataset, name";

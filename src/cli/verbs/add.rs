@@ -12,7 +12,8 @@ use crate::cli::{Context, Exit, Failure, Outcome};
 /// Stage files for the next version
 ///
 /// Stores new and changed files below PATH and takes note of deleted ones. Files that a
-/// `.stemignore` names are left out.
+/// `.stemignore` names are left out, and so is a worktree inside of this one, with a warning, unless
+/// PATH names it or something in it, which ends with exit code 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files and directories
@@ -40,6 +41,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let failed = done.failed.iter();
     context
         .warn_each(failed.map(|problem| format!("{}: {}", plain(&problem.path), problem.problem)));
+    let left_out = done.left_out.iter();
+    context.warn_each(left_out.map(|one| {
+        let (path, problem) = (plain(&one.path), &one.problem);
+        format!("{path} is left out: {problem}; name it in .stemignore, and this is not said")
+    }));
     context.done("add", &done, |out| {
         if context.verbose || dry_run {
             list(&done, out)?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use stemmata::model::{DatasetName, Progress, RepoPath};
+use stemmata::model::{DatasetName, Presence, Progress, RepoPath};
 use stemmata::ops::archive::{
     Archived, Dropped, Proven, Restored, Verified, create, leave, restore, verify,
 };
@@ -186,8 +186,14 @@ fn restored(done: &Restored, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  its history begins here: this store does not know what came before")?;
     }
     for absent in &done.erased {
-        let certificate = absent.presence.certificate().unwrap_or_default();
-        writeln!(out, "  {} stays erased: certificate {certificate}", absent.path.show())?;
+        let path = absent.path.show();
+        match &absent.presence {
+            Presence::Archived { place, .. } => writeln!(out, "  {path} is not there: {place}")?,
+            gone => {
+                let certificate = gone.certificate().unwrap_or_default();
+                writeln!(out, "  {path} stays erased: certificate {certificate}")?;
+            }
+        }
     }
     Ok(())
 }

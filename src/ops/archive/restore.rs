@@ -1,6 +1,6 @@
 //! Bringing a version back from an archive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,12 +11,16 @@ use super::{Archived, bad, receipt_of};
 use crate::catalogue::Change;
 use crate::format::frame::Key;
 use crate::model::{
-    DatasetName, Entry, FileId, FileRef, Mode, RefKind, RefName, RepoPath, State, VersionId,
+    DatasetName, Entry, FileId, FileRef, Mode, Presence, RefKind, RefName, RepoPath, State,
+    VersionId,
 };
 use crate::ops::Result;
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
-use crate::repo::{self, Absent, Ingested, Repository, Session, Transaction, ingest, ingest_bytes};
+use crate::repo::{
+    self, Absent, ChunkList, Ingested, Repository, Session, Transaction, ingest, ingest_bytes,
+};
+use crate::store;
 use crate::worktree::{FileList, Found, Root};
 
 /// A version that was brought back, or would be.
@@ -36,7 +40,8 @@ pub struct Restored {
     pub named: Vec<RefName>,
     /// Versions that led to it and that this store does not know.
     pub absent_parents: Vec<VersionId>,
-    /// Paths whose content was erased and stays so.
+    /// Paths whose content was erased and stays so; and those of which not even the copy without
+    /// what was erased is there any more.
     pub erased: Vec<Absent>,
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -51,6 +56,28 @@ struct Plan<'a> {
     /// Whether the store knows the version.
     known: bool,
     wanted: Vec<&'a Listed>,
+}
+
+/// Where a copy lies that went with the last version that needed it.
+const NOWHERE: &str = "nowhere: the copy without what was erased went with the last version of it";
+
+/// Whether the store has every part of a file.
+fn is_whole(repository: &Repository, file: &FileRef) -> repo::Result<bool> {
+    let there = || -> repo::Result<bool> {
+        let list = ChunkList::of(repository, file)?;
+        for number in 0..list.part_count() {
+            for chunk in list.part(repository, number)? {
+                if !repository.store.contains(&Key::chunk(&chunk.id))? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    };
+    match there() {
+        Err(repo::Error::Store(store::Error::NotFound { .. })) => Ok(false),
+        there => there,
+    }
 }
 
 /// Reads the archive at `place` whole, and brings its version back, into `dataset` or the one it
@@ -80,6 +107,12 @@ pub fn restore(
         {
             Ok(()) if one.payload.is_some() => wanted.push(one),
             Ok(()) => {}
+            // What is given out in its place here may be what the archive holds.
+            Err(repo::Error::Erased { .. })
+                if one.payload.is_some() && stands_for(repository, one) =>
+            {
+                wanted.push(one)
+            }
             Err(repo::Error::Erased { .. }) => {
                 erased.extend(repository.absence(&one.path, &one.file))
             }
@@ -108,6 +141,7 @@ pub fn restore(
     let (changes, named) = plan.changes(&done.absent_parents, &read.digest)?;
     done.named = named;
     if dry_run {
+        done.erased.extend(plan.lost()?);
         return Ok(done);
     }
     let subject = format!("{}@{}", done.dataset, done.version);
@@ -115,12 +149,38 @@ pub fn restore(
         true => Vec::new(),
         false => vec![(about.version, contents.version.clone())],
     };
-    repository.transact("archive-restore", &subject, None, |session| {
+    let lost = repository.transact("archive-restore", &subject, None, |session| {
         plan.store(session)?;
-        let (changes, versions) = (changes.clone(), versions.clone());
-        Ok((Transaction { changes, versions, state: None }, ()))
+        let lost = plan.lost()?;
+        let (mut changes, versions) = (changes.clone(), versions.clone());
+        changes.extend(marks(repository, &lost)?);
+        Ok((Transaction { changes, versions, state: None }, lost))
     })?;
+    done.erased.extend(lost);
     Ok(done)
+}
+
+/// Whether the archive holds the very copy that is given out here in the place of a file.
+fn stands_for(repository: &Repository, listed: &Listed) -> bool {
+    let given = match repository.delivered(&listed.file) {
+        Ok(last) => last.file,
+        Err(repo::Error::Archived { file, .. }) => file,
+        Err(_) => return false,
+    };
+    given != listed.file.file && given == listed.delivered().file
+}
+
+/// Says of copies that are not there any more that they are not.
+fn marks(repository: &Repository, lost: &[Absent]) -> repo::Result<Vec<Change>> {
+    let mut marks = BTreeMap::new();
+    for one in lost {
+        let size = one.presence.size();
+        let file = FileRef { mode: Mode::File, size, file: one.file };
+        let copy = repository.delivered(&file)?;
+        let new = Some(one.presence.clone());
+        marks.insert(copy.file, Change::PresenceChanged { file: copy.file, old: None, new });
+    }
+    Ok(marks.into_values().collect())
 }
 
 impl Plan<'_> {
@@ -204,6 +264,22 @@ impl Plan<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Paths whose content was erased, and of which the copy that was left has gone as well, with the
+    /// last version that needed it: the archive has only what it was made of.
+    fn lost(&self) -> repo::Result<Vec<Absent>> {
+        let overlay = self.repository.overlay();
+        let taken: HashSet<FileId> = self.wanted.iter().map(|one| one.delivered().file).collect();
+        let mut lost = Vec::new();
+        for one in self.contents.listed.iter().filter(|one| overlay.get(&one.file.file).is_some()) {
+            let Ok(copy) = overlay.delivered(&one.file) else { continue };
+            if !taken.contains(&copy.file) && !is_whole(self.repository, &copy)? {
+                let presence = Presence::Archived { size: copy.size, place: NOWHERE.into() };
+                lost.push(Absent { path: one.path.clone(), file: one.file.file, presence });
+            }
+        }
+        Ok(lost)
     }
 
     /// Whether a branch or tag of the dataset leads to the version.

@@ -5,10 +5,10 @@
 //! behind it. The id alone is no fact: the journal and the presence of the file name it as well.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::catalogue::RawFile;
 use crate::model::FileId;
 use crate::repo::ANALYSERS;
 
@@ -21,7 +21,7 @@ const PIECE: usize = 1 << 20;
 
 /// Those of `files` of which the bytes at `path` hold a fact.
 pub(super) fn facts_in(path: &Path, files: &HashSet<FileId>) -> io::Result<BTreeSet<FileId>> {
-    let mut source = File::open(path)?;
+    let mut source = RawFile::open(path)?;
     let (mut buffer, mut kept, mut found) = (vec![0; PIECE], 0, BTreeSet::new());
     loop {
         let read = source.read(&mut buffer[kept..])?;

@@ -1,12 +1,12 @@
 //! Windows of what was erased, looked for in every byte of a file or device.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::canary::{Canaries, WINDOW, Window};
 use super::residue::hash;
+use crate::catalogue::RawFile;
 use crate::model::FileId;
 
 /// So much of a stream is looked at at once.
@@ -22,7 +22,7 @@ pub(super) struct Probed {
 /// Looks for windows in all bytes of a file or device.
 pub(super) fn probe(path: &Path, canaries: &Canaries) -> io::Result<Probed> {
     let mut probed = Probed { windows: HashSet::new(), bytes: 0, file: None };
-    let mut file = File::open(path)?;
+    let mut file = RawFile::open(path)?;
     let mut held = Vec::with_capacity(PIECE + WINDOW);
     loop {
         let read = file.by_ref().take(PIECE as u64).read_to_end(&mut held)?;

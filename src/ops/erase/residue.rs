@@ -2,7 +2,6 @@
 //! about each.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::Job;
 use super::plan::Plan;
-use crate::catalogue::PackState;
+use crate::catalogue::{PackState, RawFile};
 use crate::model::{FileId, FileRef, Mode};
 use crate::ops::Result;
 use crate::repo::{self, Content, Ground, Repository, papers, parallel, sweep};
@@ -261,7 +260,7 @@ fn write(repository: &Repository, path: &Path, file: &FileRef, mode: u32) -> Res
 
 /// The id of a file's content, read piece by piece.
 pub(super) fn hash(path: &Path) -> io::Result<FileId> {
-    repo::hash_stream(&mut File::open(path)?)
+    repo::hash_stream(&mut RawFile::open(path)?)
 }
 
 /// Files and links below a worktree's top, without what is another worktree's and the store.

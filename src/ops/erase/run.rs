@@ -269,16 +269,17 @@ impl Runner<'_> {
         let rule = self.plan.selector.records.as_ref();
         let search = rule.map(|rule| Search::load(self.repository, self.id, rule)).transpose()?;
         let hunt = search.as_ref().map(|one| Hunt::of_plan(self.repository, one, self.plan));
-        let (mut stored, mut needs) = (false, None);
+        let (mut stored, mut needs) = (None, None);
         for _ in 0..TRIES {
             let scope = Scope::of(self.repository)?;
             let epoch = self.repository.catalogue.root()?.epoch;
             let selected = select(self.repository, &scope, &self.plan.selector, hunt.as_ref())?;
             let doomed = Doomed::of(self.repository, &scope, &selected, &mut needs)?;
             self.allow(selected.clone(), &doomed)?;
-            if let Some(hunt) = hunt.as_ref().filter(|_| !stored) {
+            // Nothing names what was stored: a collector that has begun since may have taken it.
+            if let Some(hunt) = hunt.as_ref().filter(|_| stored != Some(epoch)) {
                 self.store(hunt, &selected)?;
-                stored = true;
+                stored = Some(epoch);
                 continue;
             }
             let mut job = self.prepare(&doomed, hunt.as_ref().map(|one| (one, &selected)))?;
@@ -329,7 +330,8 @@ impl Runner<'_> {
             "other files have come to share chunks with these, or have ceased to"
         } else if now.downstream != then.downstream {
             "something else was made from these files since"
-        } else if now.bytes != then.bytes {
+        } else if (now.bytes.content, now.bytes.freed) != (then.bytes.content, then.bytes.freed) {
+            // Not what stays: where all of it is condemned, the run itself stores it once more.
             "the packs hold it in another form now"
         } else if now.unproven != then.unproven {
             "other files cannot be looked through"

@@ -108,8 +108,7 @@ pub(super) fn select(
         by_path(repository, scope, selector, &mut selected)?;
     }
     by_ids(repository, scope, &selector.files, &mut selected.files)?;
-    let empty = FileId::of(b"");
-    selected.files.remove(&empty);
+    let empty = selected.files.remove(&FileId::of(b"")).is_some();
     if let Some(hunt) = hunt {
         with_records(repository, scope, selector, hunt, &mut selected)?;
         if selected.files.is_empty() && !selected.unproven.is_empty() {
@@ -122,7 +121,8 @@ pub(super) fn select(
     if selected.files.is_empty() {
         let words = selector.paths.iter().map(|path| path.clone().into_bytes());
         let ids = selector.files.iter().map(|file| file.to_hex().into_bytes());
-        return Err(Error::NoMatch(words.chain(ids).collect()));
+        let named = words.chain(ids).collect();
+        return Err(if empty { Error::OnlyEmpty(named) } else { Error::NoMatch(named) });
     }
     let overlay = repository.overlay();
     if let Some(gone) = selected.files.keys().find(|file| overlay.get(file).is_some()) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Graph, NodeId, NodeKind};
 use crate::catalogue::{RecordFilter, RecordRow};
 use crate::model::{
-    Metric, Provenance, RecordKind, RefKind, Source, Step, Time, Version, VersionId,
+    Metric, Provenance, RecordKind, RefKind, RefName, Source, Step, Time, Version, VersionId,
 };
 use crate::ops::Result;
 use crate::ops::sniff::{Column, Sniffer};
@@ -60,12 +60,7 @@ pub struct ConsumerDetails {
 /// The catalogue's; what keeps the record of a version from being read.
 pub fn details(repository: &Repository, graph: &Graph, as_of: Option<Time>) -> Result<Details> {
     let mut details = Details { namespace: namespace(repository)?, ..Details::default() };
-    let mut tags: BTreeMap<VersionId, Vec<String>> = BTreeMap::new();
-    for row in repository.catalogue.all_refs()? {
-        if row.kind == RefKind::Tag {
-            tags.entry(row.version).or_default().push(row.name.to_string());
-        }
-    }
+    let mut tags = tags(repository, as_of)?;
     let mut sniffer = Sniffer::default();
     for node in graph.nodes.iter().filter(|node| node.kind == NodeKind::Version) {
         let NodeId::Version(id) = node.id else { continue };
@@ -86,6 +81,26 @@ pub fn details(repository: &Repository, graph: &Graph, as_of: Option<Time>) -> R
     details.only_of(graph);
     details.consumers(repository, graph, as_of)?;
     Ok(details)
+}
+
+/// The tags that there are, or were then, by the version that they name.
+fn tags(repository: &Repository, as_of: Option<Time>) -> Result<BTreeMap<VersionId, Vec<String>>> {
+    let catalogue = &repository.catalogue;
+    let named: Vec<(RefName, VersionId)> = match as_of {
+        Some(then) => {
+            let rows = catalogue.refs_as_of(RefKind::Tag, then)?.into_iter();
+            rows.map(|(_, name, version)| (name, version)).collect()
+        }
+        None => {
+            let rows = catalogue.all_refs()?.into_iter().filter(|row| row.kind == RefKind::Tag);
+            rows.map(|row| (row.name, row.version)).collect()
+        }
+    };
+    let mut tags: BTreeMap<VersionId, Vec<String>> = BTreeMap::new();
+    for (name, version) in named {
+        tags.entry(version).or_default().push(name.to_string());
+    }
+    Ok(tags)
 }
 
 /// What was recorded of a version up to `as_of`, oldest first.

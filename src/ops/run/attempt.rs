@@ -3,8 +3,8 @@
 use super::plan::Plan;
 use crate::catalogue::Head;
 use crate::format::manifest;
-use crate::model::{FileRef, RepoPath, Step, Version, VersionId};
-use crate::ops::add::{Problem, is_in};
+use crate::model::{FileRef, RepoPath, Scope, Step, Version, VersionId};
+use crate::ops::add::Problem;
 use crate::ops::commit::{Commit, describe, record, recorded};
 use crate::ops::operation::Operation;
 use crate::ops::signature::{self, Signing};
@@ -33,7 +33,7 @@ pub(super) fn commit(
     }
     let mut provenance = plan.provenance.clone();
     provenance.steps.push(step.clone());
-    let looking = Looking { scope: plan.outputs.clone(), ..Looking::default() };
+    let looking = Looking { scope: Scope::of(&plan.outputs), ..Looking::default() };
     let made = repository.transact("run", &plan.subject, Some(&plan.message), |session| {
         // The staged listing is read again to find what of it is the command's.
         session.keep_nodes();
@@ -44,7 +44,7 @@ pub(super) fn commit(
             return Ok((Transaction::default(), Err(text)));
         }
         let head = repository.head_manifest()?;
-        let edits = edits(session, &head, &taken, &plan.outputs)?;
+        let edits = edits(session, &head, &taken, &looking.scope)?;
         let manifest = session.edit_manifest(&head, &edits)?;
         let parents = repository.head()?.into_iter().collect();
         let version = describe(session, manifest, parents, &plan.message, &provenance)?;
@@ -66,14 +66,14 @@ fn edits(
     session: &Session<'_>,
     head: &crate::model::ManifestId,
     taken: &Staged,
-    outputs: &[Vec<u8>],
+    outputs: &Scope,
 ) -> Result<Vec<(RepoPath, Option<FileRef>)>, repo::Error> {
     let nodes = session.nodes();
     let mut edits = Vec::new();
     for change in manifest::diff(&nodes, head, &taken.manifest)? {
         let change: Result<manifest::Change, repo::Error> = change;
         let change = change?;
-        if is_in(&change.path, outputs) {
+        if outputs.covers(change.path.as_bytes()) {
             edits.push((change.path, change.new));
         }
     }
@@ -111,10 +111,10 @@ fn refuse_overtaken(repository: &Repository, plan: &Plan) -> Result<()> {
         None => manifest::empty().0,
     };
     let mut changed = differences(repository, &before, &repository.head_manifest()?)?.into_iter();
+    let (reads, outputs) = (Scope::of(&plan.reads), Scope::of(&plan.outputs));
     let touches = |path: &RepoPath| {
-        let reads_all = plan.reads.iter().any(Vec::is_empty);
-        let reads = !plan.reads.is_empty() && is_in(path, &plan.reads);
-        reads_all || reads || is_in(path, &plan.outputs)
+        let read = !plan.reads.is_empty() && reads.covers(path.as_bytes());
+        read || outputs.covers(path.as_bytes())
     };
     match changed.find(|change| touches(&change.path)) {
         Some(change) => overtaken(format!("`{}` was committed by another", change.path.show())),

@@ -9,8 +9,7 @@ use super::RunOptions;
 use super::scene::{code, environment};
 use crate::catalogue::Head;
 use crate::format::manifest;
-use crate::model::{DataRef, ManifestId, Provenance, RepoPath, Step, VersionId};
-use crate::ops::add::{is_in, scope};
+use crate::model::{DataRef, ManifestId, Provenance, RepoPath, Scope, Step, VersionId};
 use crate::ops::ask::{Coming, Draft, ask_here};
 use crate::ops::commit::subject;
 use crate::ops::operation::Operation;
@@ -123,7 +122,8 @@ impl Plan {
         let now = state_of(repository)?;
         let paths: BTreeSet<&RepoPath> = self.seen.keys().chain(now.keys()).collect();
         let changed = paths.into_iter().filter(|path| self.seen.get(*path) != now.get(*path));
-        Ok(changed.filter(|path| !is_in(path, &scope(&self.outputs))).cloned().collect())
+        let outputs = Scope::of(&self.outputs);
+        Ok(changed.filter(|path| !outputs.covers(path.as_bytes())).cloned().collect())
     }
 }
 
@@ -224,12 +224,12 @@ fn unsaved(repository: &Repository, reads: &[Vec<u8>]) -> Result<Vec<RepoPath>> 
     if reads.is_empty() {
         return Ok(Vec::new());
     }
-    let within = scope(reads);
+    let within = Scope::of(reads);
     let looking = Looking { scope: within.clone(), ..Looking::default() };
     let seen = survey(repository, &looking)?;
     let staged = differences(repository, &repository.head_manifest()?, &repository.state().staged)?;
     let staged = staged.into_iter().map(|change| change.path);
-    let mut paths: Vec<RepoPath> = staged.filter(|path| is_in(path, &within)).collect();
+    let mut paths: Vec<RepoPath> = staged.filter(|path| within.covers(path.as_bytes())).collect();
     paths.extend(seen.modified.into_iter().map(|file| file.path));
     paths.extend(seen.deleted);
     paths.extend(seen.untracked.into_iter().map(|found| found.path));

@@ -14,7 +14,7 @@ use super::scene::{environment, otherwise};
 use super::{Attendance, take_down};
 use crate::catalogue::WorktreeId;
 use crate::format::manifest;
-use crate::model::{DatasetName, Entry, FileRef, ManifestId, RepoPath, Step, VersionId};
+use crate::model::{DatasetName, Entry, FileRef, ManifestId, RepoPath, Scope, Step, VersionId};
 use crate::ops::provenance::step::{StepInfo, list};
 use crate::ops::{Error, Result};
 use crate::repo::{self, Repository, extract, files_below, run_command};
@@ -216,7 +216,7 @@ fn compare(repository: &Repository, top: &Path, done: &mut Rerun) -> Result<()> 
             both.entry(entry.path).or_default()[0] = Some(entry.file);
         }
     }
-    for entry in files_below(top, &scope, repository.threads())? {
+    for entry in files_below(top, &Scope::of(&scope), repository.threads())? {
         both.entry(entry.path).or_default()[1] = Some(entry.file);
     }
     done.compared = both.len() as u64;

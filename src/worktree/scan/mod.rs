@@ -6,7 +6,6 @@
 
 mod directory;
 mod queue;
-mod scope;
 
 use std::fmt;
 use std::path::Path;
@@ -15,10 +14,9 @@ use std::sync::{Mutex, PoisonError};
 
 use directory::Walker;
 use queue::Queue;
-use scope::Scope;
 
 use super::{Error, FileList, Index, Result, Stat};
-use crate::model::{FileRef, RepoPath};
+use crate::model::{FileRef, RepoPath, Scope};
 
 /// Whether a path (from the top), which is a directory or not, is ignored.
 pub type IsIgnored<'a> = Box<dyn Fn(&[u8], bool) -> bool + 'a>;
@@ -34,8 +32,8 @@ pub trait Ignore: Sync {
 pub struct ScanOptions<'a> {
     /// Which files are left out.
     pub ignore: &'a dyn Ignore,
-    /// Paths or directories; everything if there are none.
-    pub scope: Vec<Vec<u8>>,
+    /// What part.
+    pub scope: Scope,
     /// Look for files that are not tracked.
     pub untracked: bool,
     /// Take every tracked file for one that may have changed.
@@ -109,7 +107,7 @@ pub struct Scan {
 struct Shared<'a> {
     index: &'a Index,
     options: &'a ScanOptions<'a>,
-    scope: Scope<'a>,
+    scope: &'a Scope,
     queue: Queue,
     /// The directories of the index that were listed, or that could not be.
     visited: Vec<AtomicBool>,
@@ -128,7 +126,7 @@ pub fn scan(root: &Path, index: &Index, options: &ScanOptions<'_>) -> Result<Sca
     let failed = |source| Error::Io { path: root.to_path_buf(), source };
     let queue = Queue::starting_at(root).map_err(failed)?;
     let visited = (0..index.directories()).map(|_| AtomicBool::new(false)).collect();
-    let scope = Scope::new(&options.scope);
+    let scope = &options.scope;
     let (unchanged, ignored) = (AtomicU64::new(0), AtomicU64::new(0));
     let shared = Shared { index, options, scope, queue, visited, unchanged, ignored };
     let all = Mutex::new(Scan::default());

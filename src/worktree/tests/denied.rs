@@ -9,7 +9,7 @@ use rustix::process::Uid;
 
 use super::scan::{IgnoreIgn, put};
 use super::*;
-use crate::model::ManifestId;
+use crate::model::{ManifestId, Scope};
 use crate::worktree::root::path_of;
 use crate::worktree::{Index, OddKind, Root, Scan, ScanOptions, scan};
 
@@ -61,7 +61,7 @@ fn sample(dir: &Path) -> Index {
 }
 
 fn look(top: &Path, index: &Index) -> Scan {
-    let (scope, untracked, distrust, threads) = (Vec::new(), true, false, 2);
+    let (scope, untracked, distrust, threads) = (Scope::default(), true, false, 2);
     let options = ScanOptions { ignore: &IgnoreIgn, scope, untracked, distrust, threads };
     scan(top, index, &options).unwrap()
 }
@@ -112,7 +112,7 @@ fn an_unreadable_top_is_no_empty_worktree() {
     let (top, index) = (dir.path().join("top"), sample(dir.path()));
     let is_root = give_away(&top);
     fs::set_permissions(&top, fs::Permissions::from_mode(0o000)).unwrap();
-    let (scope, untracked, distrust, threads) = (Vec::new(), true, false, 2);
+    let (scope, untracked, distrust, threads) = (Scope::default(), true, false, 2);
     let options = ScanOptions { ignore: &IgnoreIgn, scope, untracked, distrust, threads };
     let found = as_nobody(is_root, || scan(&top, &index, &options));
     fs::set_permissions(&top, fs::Permissions::from_mode(0o755)).unwrap();

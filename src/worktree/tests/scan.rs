@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use super::*;
-use crate::model::ManifestId;
+use crate::model::{ManifestId, Scope};
 use crate::worktree::root::path_of;
 use crate::worktree::{Ignore, Index, OddKind, Scan, ScanOptions, scan};
 
@@ -140,6 +140,7 @@ struct Naive<'a> {
     map: &'a BTreeMap<RepoPath, Record>,
     as_of: i64,
     options: &'a ScanOptions<'a>,
+    scope: &'a [Vec<u8>],
     seen: Seen,
     met: BTreeSet<RepoPath>,
     closed: Vec<Vec<u8>>,
@@ -147,12 +148,11 @@ struct Naive<'a> {
 
 impl Naive<'_> {
     fn covers(&self, path: &[u8]) -> bool {
-        let scope = &self.options.scope;
-        scope.is_empty() || scope.iter().any(|prefix| below(path, prefix))
+        self.scope.is_empty() || self.scope.iter().any(|prefix| below(path, prefix))
     }
 
     fn reaches(&self, path: &[u8]) -> bool {
-        self.covers(path) || self.options.scope.iter().any(|scope| below(scope, path))
+        self.covers(path) || self.scope.iter().any(|scope| below(scope, path))
     }
 
     fn walk(&mut self, directory: &[u8]) {
@@ -289,20 +289,22 @@ proptest! {
         let map = records(&top, &known, as_of);
         Index::build(&file, ManifestId::from_bytes([0; 32]), as_of, map.clone()).unwrap();
         let index = Index::load(&file).unwrap().unwrap();
-        let scope: Vec<_> = scope.iter().map(|path| path.as_bytes().to_vec()).collect();
+        let paths: Vec<_> = scope.iter().map(|path| path.as_bytes().to_vec()).collect();
+        let scope = Scope::of(&paths);
         let options = ScanOptions { ignore: &IgnoreIgn, scope, untracked, distrust, threads };
         let found = scan(&top, &index, &options).unwrap();
         for file in found.suspects.iter() {
             prop_assert_eq!(file.known, Some(map[&file.path].file));
         }
         let (met, closed, seen) = Default::default();
-        let naive = Naive { top: &top, map: &map, as_of, options: &options, seen, met, closed };
+        let (options, scope) = (&options, &paths[..]);
+        let naive = Naive { top: &top, map: &map, as_of, options, scope, seen, met, closed };
         let (mut seen, expected) = (Seen::of(&found), naive.finish());
         if !untracked {
             // A directory without tracked files is not looked into, so this is found by chance.
             seen.odd.retain(|_, kind| *kind != "fifo");
         }
-        if !options.scope.is_empty() && seen.unchanged > expected.unchanged {
+        if !scope.is_empty() && seen.unchanged > expected.unchanged {
             seen.unchanged = expected.unchanged;
         }
         prop_assert_eq!(seen, expected);
@@ -310,7 +312,7 @@ proptest! {
 }
 
 fn everything(ignore: &dyn Ignore) -> ScanOptions<'_> {
-    ScanOptions { ignore, scope: Vec::new(), untracked: true, distrust: false, threads: 2 }
+    ScanOptions { ignore, scope: Scope::default(), untracked: true, distrust: false, threads: 2 }
 }
 
 #[test]
