@@ -196,7 +196,7 @@ impl Plan<'_> {
         for one in &self.contents.listed {
             let file = one.file.file;
             if one.presence.is_some() && overlay.get(&file).is_none() && seen.insert(file) {
-                let here = |key: Key| self.repository.store.contains(&key);
+                let here = |key: Key| self.repository.has(&key);
                 if !here(Key::recipe(&file))? && !here(Key::chunk(&file.into()))? {
                     let new = one.presence.clone();
                     changes.push(Change::PresenceChanged { file, old: None, new });
