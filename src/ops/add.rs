@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::operation::Operation;
-use super::stage::{Staged, stage};
-use super::{Error, Result};
+use super::stage::{Staged, stage, without};
+use super::{Error, Result, sides};
 use crate::format::manifest;
 use crate::model::RepoPath;
-use crate::repo::{Failed, Looking, Repository, Transaction, look};
-use crate::worktree::{self, FileList, Found, Odd, Root};
+use crate::repo::{Failed, Looking, Repository, Transaction, survey};
+use crate::worktree::{self, FileList, Odd, Root};
 
 /// What to stage.
 #[derive(Debug, Clone, Default)]
@@ -181,12 +181,13 @@ pub(super) fn os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
+/// What would be staged; files are read where their stat data leaves doubt.
 fn preview(repository: &Repository, looking: &Looking) -> Result<Add> {
-    let seen = look(repository, looking)?.scan;
-    let paths = |found: FileList<Found>| found.into_iter().map(|found| found.path);
+    let seen = survey(repository, looking)?;
+    let untracked = without(seen.untracked, &sides::of(repository));
     Ok(Add {
-        added: paths(seen.untracked).collect(),
-        modified: paths(seen.suspects).collect(),
+        added: untracked.into_iter().map(|found| found.path).collect(),
+        modified: seen.modified.into_iter().map(|file| file.path).collect(),
         deleted: seen.deleted,
         failed: seen.odd.iter().map(Problem::odd).collect(),
         dry_run: true,
