@@ -401,3 +401,48 @@ fn what_is_in_the_way_stays_untouched() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(unfinished.join("bag/mine").exists() && !new.exists());
 }
+
+/// Makes every digest of a bag right again, after a change of its list of entries.
+const RELIST: &str = r#"
+import json, sys
+source = open("verify.py").read()
+sys.argv = ["verify.py"]
+exec(source.split("def main")[0])
+lines = [json.loads(line) for line in open("stem/entries.jsonl", encoding="utf-8")]
+for line in lines:
+    if line.get("path") == "a.csv":
+        line["presence"] = {"state": "replaced", "size": line["size"], "by": line["file"],
+                            "by_size": line["size"], "certificate": CERTIFICATE}
+with open("stem/entries.jsonl", "w", encoding="utf-8") as file:
+    for line in lines:
+        file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+for algorithm, at in (("sha256", 0), ("blake3", 1)):
+    name = "tagmanifest-%s.txt" % algorithm
+    digests = lambda one: (sha256(open(one, "rb")), blake3_python(open(one, "rb")))[at]
+    names = sorted(read_manifest(name))
+    with open(name, "w", encoding="utf-8") as file:
+        for one in names:
+            file.write("%s  %s\n" % (digests(one), one))
+"#;
+
+/// Restored, it would keep the store from being opened, or have its files looked for elsewhere.
+#[test]
+fn a_certificate_that_could_not_be_one_is_not_taken_from_an_archive() {
+    let (_place, _, bag) = archived();
+    let id = "0".repeat(64);
+    for certificate in ["a\0b", "../../../secret", &id[1..], &id] {
+        let script = RELIST.replace("CERTIFICATE", &format!("{certificate:?}"));
+        let output = python(&bag, &["-c", &script]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let other = Place::new();
+        let bag_name = bag.to_str().unwrap();
+        let restored = other.run(&["archive", "restore", bag_name, "--dataset", "back"]);
+        let said = String::from_utf8_lossy(&restored.stderr);
+        let opened = other.run(&["status"]);
+        assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+        // The last one could be a certificate, under which a file is given in its own place.
+        assert_eq!(restored.status.code(), Some(13), "{said}");
+        let (exit, data) = verify(&bag);
+        assert_eq!((exit, problems(&data)), (13, vec!["stem/entries.jsonl"]), "{data:#}");
+    }
+}
