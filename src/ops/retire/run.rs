@@ -103,7 +103,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     }
     let begun = match number_of(repository, &id, "begun")? {
         Some(number) => number,
-        None => begin(repository, &id, &plan)?,
+        None => begin(repository, &id, &plan, options)?,
     };
     for core in &plan.found.core {
         archive_one(repository, &id, &plan, core, begun)?;
@@ -170,8 +170,13 @@ pub(super) fn number_of(repository: &Repository, id: &str, what: &str) -> Result
 
 /// Checks everything, and retires in the same change that says that the plan is begun: from here on
 /// the branches and tags of the dataset stand still.
-fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
+fn begin(repository: &Repository, id: &str, plan: &Plan, options: &RunOptions) -> Result<u64> {
     allow(repository, id, plan)?;
+    if let Some(erasure) = &plan.erasure {
+        // What it is planned as must still hold, too: once begun there is no way back.
+        let asked = erase::RunOptions { dry_run: true, ..options.erasure(erasure) };
+        erase::run(repository, &asked)?;
+    }
     let target = plan.target();
     let states = States::load(repository)?;
     let own = target.version.map(|version| states.version(&version));
