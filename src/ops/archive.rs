@@ -260,17 +260,7 @@ fn write(
     Ok(sealed?)
 }
 
-/// Records that an archive was made, dropped for, or restored from.
-fn receipt(
-    repository: &Repository,
-    what: &str,
-    archive: &Archived,
-    mut changes: Vec<Change>,
-) -> Result<()> {
-    changes.push(Change::Recorded { record: receipt_of(what, archive, repository) });
-    told(repository, what, archive, changes)
-}
-
+/// Records what became of an archive.
 fn told(
     repository: &Repository,
     what: &str,
