@@ -401,3 +401,128 @@ fn what_is_in_the_way_stays_untouched() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(unfinished.join("bag/mine").exists() && !new.exists());
 }
+
+/// Makes every digest of a bag right again, after a change of its list of entries.
+const RELIST: &str = r#"
+import json, sys
+source = open("verify.py").read()
+sys.argv = ["verify.py"]
+exec(source.split("def main")[0])
+lines = [json.loads(line) for line in open("stem/entries.jsonl", encoding="utf-8")]
+for line in lines:
+    if line.get("path") == "a.csv":
+        line["presence"] = {"state": "replaced", "size": line["size"], "by": line["file"],
+                            "by_size": line["size"], "certificate": CERTIFICATE}
+with open("stem/entries.jsonl", "w", encoding="utf-8") as file:
+    for line in lines:
+        file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+for algorithm, at in (("sha256", 0), ("blake3", 1)):
+    name = "tagmanifest-%s.txt" % algorithm
+    digests = lambda one: (sha256(open(one, "rb")), blake3_python(open(one, "rb")))[at]
+    names = sorted(read_manifest(name))
+    with open(name, "w", encoding="utf-8") as file:
+        for one in names:
+            file.write("%s  %s\n" % (digests(one), one))
+"#;
+
+/// Restored, it would keep the store from being opened, or have its files looked for elsewhere.
+#[test]
+fn a_certificate_that_could_not_be_one_is_not_taken_from_an_archive() {
+    let (_place, _, bag) = archived();
+    let id = "0".repeat(64);
+    for certificate in ["a\0b", "../../../secret", &id[1..], &id] {
+        let script = RELIST.replace("CERTIFICATE", &format!("{certificate:?}"));
+        let output = python(&bag, &["-c", &script]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let other = Place::new();
+        let bag_name = bag.to_str().unwrap();
+        let restored = other.run(&["archive", "restore", bag_name, "--dataset", "back"]);
+        let said = String::from_utf8_lossy(&restored.stderr);
+        let opened = other.run(&["status"]);
+        assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+        // The last one could be a certificate, under which a file is given in its own place.
+        assert_eq!(restored.status.code(), Some(13), "{said}");
+        let (exit, data) = verify(&bag);
+        assert_eq!((exit, problems(&data)), (13, vec!["stem/entries.jsonl"]), "{data:#}");
+    }
+}
+
+/// A clock at one of whose looks something else happens.
+struct Meanwhile {
+    looks: std::sync::atomic::AtomicU32,
+    at: u32,
+    happens: Box<dyn Fn() + Send + Sync>,
+}
+
+impl stemmata::model::Clock for Meanwhile {
+    fn now(&self) -> stemmata::model::Time {
+        if self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == self.at {
+            (self.happens)();
+        }
+        stemmata::model::Time::from_unix(1_795_443_000).unwrap()
+    }
+}
+
+/// A worktree that stages a file just then relies on it as much as one that did before.
+#[test]
+fn what_somebody_stages_while_it_is_dropped_stays() {
+    let (place, _, bag) = archived();
+    place.ok(&["state", "set", "work", "retired", "--reason", "over"]);
+    let other = place.directory.path().join("other");
+    let store = place.store().to_string_lossy().into_owned();
+    place.ok(&["init", "-q", "--store", &store, "--dataset", "other", other.to_str().unwrap()]);
+    let staging = other.clone();
+    // It looks at the clock once it knows what nothing else needs, and is about to say so.
+    let clock = Meanwhile {
+        looks: 0.into(),
+        at: 0,
+        happens: Box::new(move || {
+            let done = stem(&staging, &["restore", "-S", "-s", "work@main", "."]).output();
+            assert!(done.unwrap().status.success());
+        }),
+    };
+    let environment = stemmata::repo::Environment {
+        author: Some("Ann Example <ann@example.org>".parse().unwrap()),
+        clock: std::sync::Arc::new(clock),
+        ..Default::default()
+    };
+    let repository = stemmata::repo::Repository::open_to_write(&place.work(), environment).unwrap();
+    let dropped = stemmata::ops::archive::leave(&repository, "main", &bag, false).unwrap();
+    drop(repository);
+    assert_eq!((dropped.files, dropped.kept_files), (0, 6));
+    assert!(stem(&other, &["commit", "-q", "-m", "kept"]).status().unwrap().success());
+    let content = stem(&other, &["cat", "HEAD:a.csv"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&content.stdout), "id\n1\n2\n3\n");
+    place.assert_sound();
+}
+
+/// Whoever is about to record a file with that content has not stored it: it was there.
+#[test]
+fn what_somebody_adds_while_it_is_dropped_stays() {
+    let (place, _, bag) = archived();
+    place.ok(&["state", "set", "work", "retired", "--reason", "over"]);
+    let other = place.directory.path().join("other");
+    let store = place.store().to_string_lossy().into_owned();
+    place.ok(&["init", "-q", "--store", &store, "--dataset", "other", other.to_str().unwrap()]);
+    overwrite(&other.join("mine.csv"), b"id\n1\n2\n3\n");
+    let work = place.work();
+    let happens = move || {
+        let drop = ["archive", "drop", "main", "--archive", bag.to_str().unwrap()];
+        assert!(stem(&work, &drop).status().unwrap().success());
+    };
+    let clock = Meanwhile { looks: 0.into(), at: 0, happens: Box::new(happens) };
+    let environment = stemmata::repo::Environment {
+        author: Some("Ann Example <ann@example.org>".parse().unwrap()),
+        clock: std::sync::Arc::new(clock),
+        ..Default::default()
+    };
+    let repository = stemmata::repo::Repository::open_to_write(&other, environment).unwrap();
+    let options = stemmata::ops::add::AddOptions { paths: vec![Vec::new()], ..Default::default() };
+    stemmata::ops::add::add(&repository, &options).unwrap();
+    drop(repository);
+    assert!(stem(&other, &["commit", "-q", "-m", "mine"]).status().unwrap().success());
+    place.ok(&["gc", "-y", "--grace", "0s"]);
+    let content = stem(&other, &["cat", "HEAD:mine.csv"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&content.stdout), "id\n1\n2\n3\n");
+    place.assert_sound();
+}

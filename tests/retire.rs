@@ -175,6 +175,20 @@ fn what_must_not_be_retired_is_refused_and_nothing_changes() {
     assert!(!place.top().join("archive").exists());
 }
 
+/// What would be destroyed lies somewhere else since: the erasure's plan does not know it.
+#[test]
+fn a_plan_of_which_the_erasure_is_out_of_date_is_not_begun() {
+    let place = classified();
+    let id = plan(&place, "--aux destroy --reason over");
+    place.must("stem archive create v1 ../elsewhere");
+    for run in ["run -n", "run"] {
+        let said = place.ends(16, &format!("stem retire {run} {id}"));
+        assert!(said.contains("an archive was made since"), "{said}");
+    }
+    assert_ne!(json(&place, "stem state show data")["state"], "retired");
+    place.must("stem commit -q --allow-empty -m more && ! ls ../archive");
+}
+
 #[test]
 fn a_plan_that_needs_approval_waits_for_somebody_else() {
     let place = classified();

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::operation::Operation;
-use super::stage::{Staged, stage};
-use super::{Error, Result};
+use super::stage::{Staged, stage, without};
+use super::{Error, Result, sides};
 use crate::format::manifest;
 use crate::model::{RepoPath, Scope};
-use crate::repo::{Failed, Looking, Repository, Transaction, look};
-use crate::worktree::{self, FileList, Found, Odd, OddKind, Root};
+use crate::repo::{Failed, Looking, Repository, Transaction, survey};
+use crate::worktree::{self, FileList, Odd, OddKind, Root};
 
 /// What to stage.
 #[derive(Debug, Clone, Default)]
@@ -199,13 +199,14 @@ pub(super) fn os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
+/// What would be staged; files are read where their stat data leaves doubt.
 fn preview(repository: &Repository, options: &AddOptions, looking: &Looking) -> Result<Add> {
-    let seen = look(repository, looking)?.scan;
+    let seen = survey(repository, looking)?;
     let (left_out, failed) = told_apart(repository, &options.paths, &seen.odd)?;
-    let paths = |found: FileList<Found>| found.into_iter().map(|found| found.path);
+    let untracked = without(seen.untracked, &sides::of(repository));
     Ok(Add {
-        added: paths(seen.untracked).collect(),
-        modified: paths(seen.suspects).collect(),
+        added: untracked.into_iter().map(|found| found.path).collect(),
+        modified: seen.modified.into_iter().map(|file| file.path).collect(),
         deleted: seen.deleted,
         failed,
         left_out,

@@ -144,7 +144,7 @@ pub(super) fn create_without(
         let (size, certificate) = (one.file.size, without.certificate.clone());
         (one.presence, one.payload) = (Some(Presence::Erased { size, certificate }), None);
     }
-    let recorded = unrecorded_at(repository, place, &found)?;
+    let recorded = unrecorded_at(repository, place, &found, &listed)?;
     let mut about = describe::about(repository, &found, &listed)?;
     // What the archive says of the journal is under the checkpoint: that is signed after it.
     let signed = match dry_run || recorded.is_some() {
@@ -186,16 +186,20 @@ pub(super) fn create_without(
 }
 
 /// Where the archive lies, if it is there already and only the record of it is missing, because the
-/// command was stopped just before that.
+/// command was stopped just before that. One that has what was erased since is another.
 fn unrecorded_at(
     repository: &Repository,
     place: &Path,
     found: &Revision,
+    listed: &[Listed],
 ) -> Result<Option<PathBuf>> {
     let Ok(place) = place.canonicalize() else { return Ok(None) };
     let about = std::fs::read(place.join(ABOUT)).unwrap_or_default();
     let about = serde_json::from_slice::<About>(&about).ok();
     if about.is_none_or(|about| about.version != found.version || about.dataset != found.dataset) {
+        return Ok(None);
+    }
+    if std::fs::read(place.join(ENTRIES)).ok() != Some(entries::write(listed)?) {
         return Ok(None);
     }
     let filter = RecordFilter {
@@ -256,17 +260,7 @@ fn write(
     Ok(sealed?)
 }
 
-/// Records that an archive was made, dropped for, or restored from.
-fn receipt(
-    repository: &Repository,
-    what: &str,
-    archive: &Archived,
-    mut changes: Vec<Change>,
-) -> Result<()> {
-    changes.push(Change::Recorded { record: receipt_of(what, archive, repository) });
-    told(repository, what, archive, changes)
-}
-
+/// Records what became of an archive.
 fn told(
     repository: &Repository,
     what: &str,

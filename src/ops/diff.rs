@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use self::renames::find_renames;
 
-use super::Result;
+use super::{Error, Result};
 use crate::format::manifest;
 use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, Scope, VersionId};
 use crate::repo::{Looking, Repository, hash_file, survey};
@@ -164,17 +164,7 @@ pub struct Diff {
 ///
 /// [`crate::repo::Error::NoRevision`] and its like; what keeps the listings or files from being read.
 pub fn diff(repository: &Repository, options: &DiffOptions) -> Result<Diff> {
-    let (mut from, mut to) = (options.from.as_deref(), options.to.as_deref());
-    if let (Some(range), None) = (from, to)
-        && let Some((a, b)) = range.split_once("..")
-    {
-        (from, to) = (Some(a), Some(b.trim_start_matches('.')));
-    }
-    let resolve = |text: Option<&str>| -> Result<Option<VersionId>> {
-        let found = text.map(|text| repository.resolve(text)).transpose()?;
-        Ok(found.map(|found| found.version))
-    };
-    let (from, to) = (resolve(from)?, resolve(to)?);
+    let (from, to) = sides(repository, options)?;
     let staged = repository.state().staged;
     let old = match from {
         Some(version) => repository.manifest_of(&version)?,
@@ -190,6 +180,31 @@ pub fn diff(repository: &Repository, options: &DiffOptions) -> Result<Diff> {
     changes.retain(|change| scope.covers(change.path.as_bytes()));
     let changes = find_renames(changes);
     Ok(Diff { from, to, totals: Totals::of(&changes), changes })
+}
+
+/// The versions that are compared. `a...b` is, as in Git, what `b` has changed since both were one.
+fn sides(
+    repository: &Repository,
+    options: &DiffOptions,
+) -> Result<(Option<VersionId>, Option<VersionId>)> {
+    let resolve = |text: &str| -> Result<VersionId> { Ok(repository.resolve(text)?.version) };
+    let (from, to) = (options.from.as_deref(), options.to.as_deref());
+    let range = from.filter(|_| to.is_none()).and_then(|text| text.split_once(".."));
+    let Some((left, right)) = range else {
+        return Ok((from.map(resolve).transpose()?, to.map(resolve).transpose()?));
+    };
+    if options.staged {
+        let text = "a range has both sides, so what is staged is not one of them";
+        return Err(Error::Refused(text.into()));
+    }
+    let Some(right) = right.strip_prefix('.') else {
+        return Ok((Some(resolve(left)?), Some(resolve(right)?)));
+    };
+    let (left, right) = (resolve(left)?, resolve(right)?);
+    match repository.catalogue.merge_bases(&left, &right)?.first() {
+        Some(base) => Ok((Some(*base), Some(right))),
+        None => Err(Error::Refused("the two versions have no past in common".into())),
+    }
 }
 
 /// The changes from `old` to the files, given those from `old` to what is staged.

@@ -16,6 +16,7 @@ mod doomed;
 mod facts;
 mod frames;
 mod hits;
+mod holders;
 mod hunt;
 mod job;
 mod list;

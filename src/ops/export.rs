@@ -135,6 +135,9 @@ fn refuse_occupied(directory: &Path) -> Result<()> {
             Some(_) => Err(Error::Refused(format!("{} is not empty", directory.display()))),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(Error::Refused(format!("{} is no directory", directory.display())))
+        }
         Err(error) => Err(io(directory, error).into()),
     }
 }

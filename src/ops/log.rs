@@ -278,10 +278,18 @@ fn range(repository: &Repository, options: &LogOptions) -> Result<Range> {
     };
     for text in &options.revisions {
         match text.split_once("..") {
-            Some((from, to)) => {
-                excluded.push(resolve(from)?);
-                heads.push(resolve(to.trim_start_matches('.'))?);
-            }
+            Some((from, to)) => match to.strip_prefix('.') {
+                // As in Git: what one of the two has and the other has not.
+                Some(to) => {
+                    let (left, right) = (resolve(from)?, resolve(to)?);
+                    excluded.extend(repository.catalogue.merge_bases(&left, &right)?);
+                    heads.extend([left, right]);
+                }
+                None => {
+                    excluded.push(resolve(from)?);
+                    heads.push(resolve(to)?);
+                }
+            },
             None => heads.push(resolve(text)?),
         }
     }

@@ -8,9 +8,9 @@ use super::operation::Operation;
 use super::travel::Journey;
 use super::{Error, Result};
 use crate::format::manifest::{self, Change};
-use crate::model::{Entry, RepoPath, Scope};
-use crate::repo::{self, Repository, Transaction};
-use crate::worktree::write::{Writer, rename};
+use crate::model::{Entry, FileRef, Mode, RepoPath, Scope};
+use crate::repo::{self, Content, Repository, Transaction};
+use crate::worktree::write::{Writer, check_link, rename};
 use crate::worktree::{Record, Root, Stat, file_time};
 
 /// What was taken out.
@@ -136,6 +136,7 @@ pub fn move_path(repository: &Repository, from: &[u8], to: &[u8], dry_run: bool)
         renamed.push(Renamed { from: entry.path, to: new });
     }
     edits.sort_by(|a, b| a.0.cmp(&b.0));
+    refuse_links_outside(repository, &edits)?;
     if dry_run {
         return Ok(Rename { renamed, dry_run });
     }
@@ -167,6 +168,23 @@ pub fn move_path(repository: &Repository, from: &[u8], to: &[u8], dry_run: bool)
     let as_of = file_time(&repository.place.dot)?;
     repository.keep_index(&index, &staged, as_of, &records);
     Ok(Rename { renamed, dry_run })
+}
+
+/// Fails if a link would lead out of the tree from where it shall be: it could be written nowhere.
+fn refuse_links_outside(
+    repository: &Repository,
+    edits: &[(RepoPath, Option<FileRef>)],
+) -> Result<()> {
+    let mut content = Content::new(repository)?;
+    for (path, file) in edits.iter().filter_map(|(path, file)| Some((path, (*file)?))) {
+        // Of what is gone by design nothing is written.
+        let Ok(file) = repository.delivered(&file) else { continue };
+        if file.mode == Mode::Symlink {
+            let target = content.whole(&file)?;
+            check_link(path, &target).map_err(|error| Error::Refused(error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a directory on the way to `path` is staged as a file. The file itself may be gone, so

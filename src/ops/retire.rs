@@ -46,8 +46,20 @@ fn recorded(id: &str, what: &str, mut body: Map<String, Value>) -> Change {
 
 /// Changes the catalogue without an epoch: an erasure fences off its own session too.
 fn apply(repository: &Repository, action: &str, id: &str, changes: Vec<Change>) -> Result<()> {
+    apply_after(repository, None, action, id, changes)
+}
+
+/// As [`apply`], if nobody has changed anything since the entry `after` of the journal.
+fn apply_after(
+    repository: &Repository,
+    after: Option<u64>,
+    action: &str,
+    id: &str,
+    changes: Vec<Change>,
+) -> Result<()> {
     let (actor, now) = (repository.author()?, repository.now());
     let mut changeset = Changeset::new(&actor, now, action, &id[..16]);
+    changeset.after = after;
     changeset.changes = changes;
     repository.catalogue.apply(&changeset)?;
     Ok(())

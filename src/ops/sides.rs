@@ -16,7 +16,8 @@ pub(super) fn theirs_path(path: &RepoPath) -> Option<RepoPath> {
     RepoPath::new(bytes).ok()
 }
 
-/// Removes the other side's files beside the conflicts, as far as they are as they were written.
+/// Removes the other side's files beside the conflicts, as far as they are as they were written. What
+/// is tracked was there before, and stays.
 ///
 /// # Errors
 ///
@@ -29,11 +30,14 @@ pub fn remove_sides(repository: &Repository, operation: &Operation) -> Result<()
             None => manifest::empty().0,
         },
     };
-    let nodes = repository.nodes();
+    let (nodes, staged) = (repository.nodes(), repository.state().staged);
     let mut sides = Vec::new();
     for path in operation.all() {
         let file = manifest::get(&nodes, &theirs, path.as_bytes())?;
         let (Some(path), Some(file)) = (theirs_path(&path), file) else { continue };
+        if manifest::get(&nodes, &staged, path.as_bytes())?.is_some() {
+            continue;
+        }
         sides.push(Change { path, old: Some(file), new: None });
     }
     sides.sort_by(|a, b| a.path.cmp(&b.path));

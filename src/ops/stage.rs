@@ -73,7 +73,7 @@ pub fn stage(session: &Session<'_>, looking: &Looking) -> Result<Staged, repo::E
 }
 
 /// The files that do not lie at `paths`.
-fn without(found: FileList<Found>, paths: &[RepoPath]) -> FileList<Found> {
+pub(super) fn without(found: FileList<Found>, paths: &[RepoPath]) -> FileList<Found> {
     if paths.is_empty() {
         return found;
     }

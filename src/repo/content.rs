@@ -37,10 +37,7 @@ impl ChunkList {
         if file.size == 0 {
             return Ok(Self { parts: Vec::new() });
         }
-        if !has_one_chunk(file)
-            && repository
-                .with_packs(|| Ok(repository.store.contains(&Key::recipe(&file.file))?))?
-        {
+        if !has_one_chunk(file) && has_recipe(repository, file)? {
             return Self::from_recipe(repository, file);
         }
         let len =
@@ -93,6 +90,22 @@ impl ChunkList {
             Part::Listed(_) => None,
         })
     }
+}
+
+/// Whether the store has a recipe for a file. One without is of one chunk, and to take a file of several
+/// for that would give them up: so a table over many packs, which may be damaged, is not believed
+/// where it says that neither is there.
+fn has_recipe(repository: &Repository, file: &FileRef) -> Result<bool> {
+    let (recipe, chunk) = (Key::recipe(&file.file), Key::chunk(&file.file.into()));
+    let lies = |key: &Key| repository.with_packs(|| Ok(repository.store.contains(key)?));
+    if lies(&recipe)? {
+        return Ok(true);
+    }
+    if lies(&chunk)? {
+        return Ok(false);
+    }
+    let longest = Profile::Lines.sizes().max.max(Profile::Bytes.sizes().max) as u64;
+    Ok(file.size > longest || repository.has(&recipe)?)
 }
 
 /// Whether a file is so short that it is one chunk in every profile.

@@ -255,6 +255,23 @@ impl Repository {
         self.with_packs(|| Ok(self.store.get(key)?))
     }
 
+    /// Whether the store holds an object, whatever tables over many packs say of it: where none has
+    /// it, every pack's own table is asked.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn has(&self, key: &Key) -> Result<bool> {
+        if self.with_packs(|| Ok(self.store.contains(key)?))? {
+            return Ok(true);
+        }
+        match self.get(key) {
+            Ok(_) => Ok(true),
+            Err(Error::Store(store::Error::NotFound { .. })) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The nodes of manifests, read from the store.
     pub fn nodes(&self) -> Nodes<'_> {
         Nodes::new(self)

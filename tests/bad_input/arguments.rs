@@ -86,6 +86,26 @@ fn what_cannot_be_is_refused_with_its_exit_code_and_changes_nothing() {
 }
 
 #[test]
+fn options_that_would_be_passed_over_are_refused() {
+    let place = Place::new();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["tag", "-m", "said"], 2, "<NAME>"),
+        (&["tag", "-f"], 2, "<NAME>"),
+        (&["branch", "-f"], 2, "<NAME>"),
+        (&["reset", "--force"], 2, "--hard"),
+        (&["merge", "--abort", "--ours"], 2, "cannot be used with"),
+        (&["merge", "--continue", "--theirs"], 2, "cannot be used with"),
+        (&["merge", "--abort", "--no-ff"], 2, "cannot be used with"),
+        (&["diff", "--staged", "HEAD~1..HEAD"], 2, "a range has both sides"),
+        (&["log", "HEAD....HEAD"], 10, "no version"),
+        (&["export", "HEAD", "a"], 2, "is no directory"),
+    ];
+    for (args, code, words) in cases {
+        place.refused(args, *code, words);
+    }
+}
+
+#[test]
 fn arguments_that_are_not_utf_8_are_refused_or_taken_as_they_are() {
     let place = Place::new();
     let odd = OsStr::from_bytes(b"\xff\xfe");

@@ -209,6 +209,25 @@ fn a_dry_run_does_not_promise_to_write_over_what_is_there() {
 }
 
 /// Every verb that has none below it, with its help.
+/// A file that was written anew as it was is no change.
+#[test]
+fn a_dry_run_of_add_names_what_add_would_stage() {
+    let place = Place::new();
+    place.write("same", b"same");
+    place.write("other", b"one");
+    place.good(&["add", "."]);
+    place.write("same", b"same");
+    place.write("other", b"two");
+    let paths = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        document["data"]["modified"].clone()
+    };
+    let planned = paths(&["add", "-n", ".", "--json"]);
+    assert_eq!(planned, serde_json::json!(["other"]));
+    assert_eq!(planned, paths(&["add", ".", "--json"]));
+}
+
 fn leaves(place: &Place, words: &mut Vec<String>, found: &mut Vec<(String, String)>) {
     let mut args = words.clone();
     args.push("--help".into());

@@ -113,6 +113,23 @@ fn a_path_may_follow_and_a_range_stand_where_it_fits() {
     assert_eq!(place.json(&["diff", "v1..side"]), place.json(&["diff", "v1", "side"]));
 }
 
+/// What both have is on neither side; between two dots everything differs that does.
+#[test]
+fn three_dots_mean_what_they_mean_in_git() {
+    let place = history();
+    let of = |arguments: &[&str], list: &str, field: &str| {
+        let data = place.json(arguments);
+        let all = data[list].as_array().unwrap().iter();
+        let mut all: Vec<_> = all.map(|one| one[field].as_str().unwrap().to_owned()).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(of(&["log", "v1..side"], "versions", "message"), ["side"]);
+    assert_eq!(of(&["log", "v1...side"], "versions", "message"), ["side", "three"]);
+    assert_eq!(of(&["diff", "v1..side"], "changes", "path"), ["a", "s"]);
+    assert_eq!(of(&["diff", "v1...side"], "changes", "path"), ["s"]);
+}
+
 #[test]
 fn what_names_nothing_or_too_much_is_refused() {
     let place = history();

@@ -91,6 +91,30 @@ fn a_part_of_it_in_an_archive_is_found_as_well() {
     assert!(said.status.code() == Some(20) && text.contains("data/files/more"), "{text}");
 }
 
+/// Whoever has got the content since the plan was made would be in no certificate.
+#[test]
+fn who_has_come_since_the_plan_was_made_is_not_passed_over() {
+    let place = with_history();
+    let id = place.plan("--path secret.txt");
+    place.must("stem archive create HEAD ../without");
+    place.must(&format!("stem erase run -n {id}"));
+    place.must("stem archive create v1 ../with && cp -r ../with ../copy");
+    for run in ["run -n", "run"] {
+        let said = place.ends(16, &format!("stem erase {run} {id}"));
+        assert!(said.contains("an archive was made since") && said.contains("/with"), "{said}");
+    }
+    let id = place.plan("--path secret.txt");
+    place.must("stem init -q --store .stem/store --dataset second ../other");
+    let said = place.ends(16, &format!("stem erase run {id}"));
+    assert!(said.contains("a worktree has come since"), "{said}");
+    let id = place.plan("--path secret.txt");
+    place.ends(20, &format!("stem erase run {id}"));
+    assert_eq!(status(&place, &id).0, "pending");
+    // A copy of the archive is not the one that would be made now.
+    place.ends(2, "stem archive create v1 ../copy");
+    holds(&place, &id);
+}
+
 #[test]
 fn a_worktree_that_was_away_comes_back_and_is_looked_into() {
     let place = with_history();

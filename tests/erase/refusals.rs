@@ -1,7 +1,9 @@
 //! Bad input, plans that do not count, and what stands in the way: a clear error, the documented
 //! exit code, and nothing changed.
 
-use stemmata::model::FileId;
+use stemmata::model::{FileId, RepoPath};
+use stemmata::repo::{Environment, Repository, Transaction, ingest};
+use stemmata::worktree::{FileList, Found, Root, Stat};
 
 use super::place::{Place, with_history};
 
@@ -270,4 +272,35 @@ fn the_policy_says_by_how_many_keys_a_plan_must_be_approved() {
     place.must(&format!("stem erase approve {id} --key {key} && stem erase run {id} --key {own}"));
     let shown = place.must(&format!("stem certificate show {id} --json"));
     assert!(shown.contains("\"approvals_needed\":1"), "{shown}");
+}
+
+/// Somebody puts it there between the look at the worktree and the reading, which of many files may be
+/// minutes.
+#[test]
+fn a_big_file_that_has_become_what_was_erased_since_it_was_seen_is_refused() {
+    let place = with_history();
+    let make = "head -c 9000001 /dev/zero | tr '\\0' x > big";
+    place.must(&format!("{make} && stem add big && stem commit -m big"));
+    place.erase("--path big");
+    place.must(make);
+    let environment = Environment {
+        author: Some("Ann Example <ann@example.org>".parse().unwrap()),
+        ..Environment::default()
+    };
+    let repository = Repository::open_to_write(&place.data(), environment).unwrap();
+    let root = Root::open(&place.data()).unwrap();
+    let path = RepoPath::new("big").unwrap();
+    let now = root.stat(&path).unwrap().unwrap();
+    let stat = Stat { size: now.size - 1, ..now };
+    let failed = repository.transact("add", "data", None, |session| {
+        let mut wanted = FileList::default();
+        wanted.push(&Found { path: path.clone(), stat, known: None });
+        let failed = ingest(session, &root, wanted, &mut |_, _| Ok(()))?;
+        Ok((Transaction::default(), failed))
+    });
+    let failed = failed.unwrap();
+    let said: Vec<_> = failed.iter().map(|one| one.error.to_string()).collect();
+    assert!(said.len() == 1 && said[0].contains("erased"), "{said:?}");
+    drop(repository);
+    place.ends(19, "stem add big");
 }

@@ -33,3 +33,22 @@ fn files_beside_conflicts_go_except_those_that_were_changed() {
     }
     place.assert_sound();
 }
+
+#[test]
+fn a_tracked_file_with_the_name_of_another_side_stays() {
+    let place = Place::new();
+    place.write("a", b"first\n");
+    place.write("a.theirs", b"side\n");
+    place.commit("first");
+    place.ok(&["switch", "-b", "side"]);
+    place.write("a", b"side\n");
+    place.commit("side");
+    place.ok(&["switch", "main"]);
+    place.write("a", b"main\n");
+    place.commit("main");
+    for finish in [&["merge", "--abort"][..], &["commit", "-a", "-m", "joined"]] {
+        assert_eq!(place.json(&["merge", "side"]).0, 4);
+        place.ok(finish);
+        assert_eq!(place.ok(&["status", "--porcelain"]), "", "after {finish:?}");
+    }
+}

@@ -205,3 +205,28 @@ fn what_the_file_that_is_replaced_has_too_is_taken_from_it() {
         assert_clean(&place);
     }
 }
+
+/// A version with such a link could be written nowhere.
+#[test]
+fn a_link_that_would_lead_outside_from_its_new_name_is_not_renamed() {
+    let place = Place::new();
+    place.write("x", b"x");
+    place.write("d/y", b"y");
+    for (name, target) in [("d/out", "../x"), ("d/in", "y")] {
+        std::os::unix::fs::symlink(target, place.work().join(name)).unwrap();
+    }
+    place.commit("links");
+    for arguments in [&["mv", "d/out", "out"][..], &["mv", "-n", "d/out", "out"]] {
+        let refused = place.run(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("leads out of the dataset"), "{arguments:?}: {said}");
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
+    }
+    assert_clean(&place);
+    place.ok(&["mv", "d/in", "d/inside"]);
+    place.ok(&["mv", "d", "e"]);
+    place.commit("moved");
+    place.ok(&["switch", "HEAD~1"]);
+    place.ok(&["switch", "main"]);
+    assert_clean(&place);
+}

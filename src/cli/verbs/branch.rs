@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(short = 'm', long = "move")]
     rename: bool,
     /// Move the branch if it is there already
-    #[arg(short, long)]
+    #[arg(short, long, requires = "name")]
     force: bool,
     /// Only the name of the branch that the worktree is on
     #[arg(long, conflicts_with_all = ["name", "delete", "drop", "rename"])]

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     shared: Shared,
     /// Make a version even where the branch could just move
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["abort", "proceed"])]
     no_ff: bool,
 }
 
@@ -40,10 +40,10 @@ pub(crate) struct Shared {
     #[arg(long)]
     theirs: bool,
     /// Give it up: everything as before
-    #[arg(long, conflicts_with_all = ["revision", "proceed"])]
+    #[arg(long, conflicts_with_all = ["revision", "proceed", "ours", "theirs", "message"])]
     abort: bool,
     /// Record it, now that the conflicts are resolved
-    #[arg(long = "continue", conflicts_with = "revision")]
+    #[arg(long = "continue", conflicts_with_all = ["revision", "ours", "theirs", "force"])]
     proceed: bool,
     /// Overwrite changes that are in no version
     #[arg(short, long)]

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, group = "depth")]
     hard: bool,
     /// With `--hard`: overwrite changes that are in no version
-    #[arg(short, long)]
+    #[arg(short, long, requires = "hard")]
     force: bool,
     #[command(flatten)]
     dry_run: DryRun,

@@ -23,19 +23,19 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with_all = ["revision", "message"])]
     delete: bool,
     /// What it says; it then also says who made it and when; several are paragraphs
-    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "MSG", allow_hyphen_values = true, requires = "name")]
     message: Vec<String>,
     /// Move the tag if it is there already
-    #[arg(short, long)]
+    #[arg(short, long, requires = "name")]
     force: bool,
     /// Sign it
-    #[arg(short, long)]
+    #[arg(short, long, requires = "name")]
     sign: bool,
     /// Accepted because Git has it: tags are listed where none is named
     #[arg(short = 'l', long, hide = true, conflicts_with = "name")]
     list: bool,
     /// Accepted because Git has it: a message makes it an annotated tag
-    #[arg(short, long, hide = true)]
+    #[arg(short, long, hide = true, requires = "name")]
     annotate: bool,
     #[command(flatten)]
     key: KeyChoice,

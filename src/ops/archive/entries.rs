@@ -127,6 +127,9 @@ pub(super) fn read(reader: impl Read) -> Result<Vec<Listed>, String> {
             (None, Some(hex)) => unhex(hex).ok_or_else(|| at("no hexadecimal path".into()))?,
             _ => return Err(at("one path is needed".into())),
         };
+        if line.presence.as_ref().and_then(Presence::certificate).is_some_and(|id| !is_id(id)) {
+            return Err(at("no certificate is called so".into()));
+        }
         listed.push(Listed {
             path: RepoPath::new(bytes).map_err(|error| at(error.to_string()))?,
             file: FileRef { mode: line.mode, size: line.size, file: line.file },
@@ -135,6 +138,12 @@ pub(super) fn read(reader: impl Read) -> Result<Vec<Listed>, String> {
         });
     }
     Ok(listed)
+}
+
+/// Whether a certificate may be called so: files are named after it.
+fn is_id(text: &str) -> bool {
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(hex)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

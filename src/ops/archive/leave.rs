@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::verify::verify;
-use super::{Archived, bad, receipt};
-use crate::catalogue::{Change, Head};
+use super::{Archived, bad, receipt_of};
+use crate::catalogue::{Change, Changeset, Head};
 use crate::format::manifest;
 use crate::model::{DatasetName, FileId, ManifestId, Presence, State, VersionId};
 use crate::ops::state::{States, record_of};
 use crate::ops::target::Target;
 use crate::ops::{Error, Result, hold};
-use crate::repo::{Doomed, Repository, Transaction};
+use crate::repo::{Doomed, Repository, Revision};
 
 /// So many files are marked in one change.
 const BATCH: usize = 20_000;
+/// How often it is looked for again what nothing else needs.
+const TRIES: u32 = 20;
 
 /// Content that lies in an archive only, or would.
 #[derive(Debug, Serialize)]
@@ -75,23 +77,37 @@ pub fn leave(
     if read.version != Some(found.version) {
         return Err(bad(&read.place, format!("it does not hold version {}", found.version)));
     }
-    let all = files_of(repository, &repository.manifest_of(&found.version)?)?;
-    let mut exclusive = all.clone();
-    spare(repository, &states, &found.version, &mut exclusive)?;
+    let listing = repository.manifest_of(&found.version)?;
+    let all = files_of(repository, &listing)?;
+    let gone = match dry_run {
+        true => exclusive(repository, &found.version, &listing)?,
+        false => mark(repository, &found, &listing, &read.place.to_string_lossy())?,
+    };
     let done = Dropped {
         place: read.place.clone(),
         dataset: found.dataset.clone(),
         version: found.version,
-        files: exclusive.len() as u64,
-        bytes: exclusive.values().sum(),
-        kept_files: (all.len() - exclusive.len()) as u64,
-        kept_bytes: all.values().sum::<u64>() - exclusive.values().sum::<u64>(),
+        files: gone.len() as u64,
+        bytes: gone.values().sum(),
+        kept_files: (all.len() - gone.len()) as u64,
+        kept_bytes: all.values().sum::<u64>() - gone.values().sum::<u64>(),
         dry_run,
     };
     if !dry_run {
-        mark(repository, &done, &exclusive, own, &read.digest)?;
+        tell(repository, &done, own, &read.digest)?;
     }
     Ok(done)
+}
+
+/// The present contents of a version that nothing else needs, with their lengths.
+fn exclusive(
+    repository: &Repository,
+    version: &VersionId,
+    listing: &ManifestId,
+) -> Result<HashMap<FileId, u64>> {
+    let mut files = files_of(repository, listing)?;
+    spare(repository, &States::load(repository)?, version, &mut files)?;
+    Ok(files)
 }
 
 /// The contents that a version lists and that are present, with their lengths.
@@ -137,27 +153,67 @@ fn spare(
     Ok(())
 }
 
+/// Marks as archived at `place` what nothing else needs, and gives it. Somebody who changes something
+/// meanwhile may come to need it: then that is looked for again.
 fn mark(
     repository: &Repository,
-    done: &Dropped,
-    files: &HashMap<FileId, u64>,
-    own: State,
-    digest: &str,
-) -> Result<()> {
-    let place = done.place.to_string_lossy().into_owned();
-    let mut files: Vec<(FileId, u64)> = files.iter().map(|(file, size)| (*file, *size)).collect();
-    files.sort_unstable();
-    let subject = format!("{}@{}", done.dataset, done.version);
-    for batch in files.chunks(BATCH) {
-        let change = |(file, size): &(FileId, u64)| Change::PresenceChanged {
-            file: *file,
-            old: None,
-            new: Some(Presence::Archived { size: *size, place: place.clone() }),
-        };
-        let changes = batch.iter().map(change).collect();
-        let transaction = Transaction { changes, ..Transaction::default() };
-        repository.change("archive-drop", &subject, None, transaction)?;
+    found: &Revision,
+    listing: &ManifestId,
+    place: &str,
+) -> Result<HashMap<FileId, u64>> {
+    let subject = format!("{}@{}", found.dataset, found.version);
+    let mut gone = HashMap::new();
+    for attempt in 1.. {
+        let mut after = repository.catalogue.journal_head()?.number;
+        let mut epoch = repository.refresh()?;
+        let files = exclusive(repository, &found.version, listing)?;
+        let mut files: Vec<(FileId, u64)> = files.into_iter().collect();
+        files.sort_unstable();
+        let marked = files.chunks(BATCH).try_for_each(|batch| {
+            let change = |(file, size): &(FileId, u64)| Change::PresenceChanged {
+                file: *file,
+                old: None,
+                new: Some(Presence::Archived { size: *size, place: place.to_owned() }),
+            };
+            epoch += 1;
+            // Fenced: a session that has met the content as present must look again.
+            let fence =
+                [Change::PacksCondemned { packs: Vec::new(), epoch }, Change::Fenced { epoch }];
+            let changes = batch.iter().map(change).chain(fence).collect();
+            after = apply(repository, ("archive-drop", &subject), Some(after), changes)?;
+            gone.extend(batch.iter().copied());
+            Ok::<(), crate::repo::Error>(())
+        });
+        match marked {
+            Err(crate::repo::Error::Catalogue(error))
+                if error.is_lost_race() && attempt < TRIES => {}
+            marked => {
+                marked?;
+                break;
+            }
+        }
     }
+    repository.refresh()?;
+    Ok(gone)
+}
+
+/// Changes the catalogue without an epoch, which is fenced off here; gives the entry's number.
+fn apply(
+    repository: &Repository,
+    (action, subject): (&str, &str),
+    after: Option<u64>,
+    changes: Vec<Change>,
+) -> crate::repo::Result<u64> {
+    let (actor, now) = (repository.author()?, repository.now());
+    let mut changeset = Changeset::new(&actor, now, action, subject);
+    changeset.after = after;
+    changeset.changes = changes;
+    Ok(repository.catalogue.apply(&changeset)?.number)
+}
+
+/// Records that it was dropped, and that the version lies in an archive.
+fn tell(repository: &Repository, done: &Dropped, own: State, digest: &str) -> Result<()> {
+    let place = done.place.to_string_lossy().into_owned();
     let target =
         Target { dataset: done.dataset.clone(), version: Some(done.version), pattern: None };
     let reason = format!("Archived in {place}");
@@ -168,7 +224,7 @@ fn mark(
     if own < State::Archived {
         states.push(State::Archived);
     }
-    let changes = states
+    let mut changes: Vec<Change> = states
         .into_iter()
         .map(|state| Change::Recorded { record: record_of(&target, state, &reason) })
         .collect();
@@ -182,5 +238,8 @@ fn mark(
         digest: Some(digest.to_owned()),
         dry_run: false,
     };
-    receipt(repository, "dropped", &archive, changes)
+    changes.push(Change::Recorded { record: receipt_of("dropped", &archive, repository) });
+    let subject = format!("{}@{}", done.dataset, done.version);
+    apply(repository, ("archive-dropped", &subject), None, changes)?;
+    Ok(())
 }

@@ -98,27 +98,7 @@ pub fn restore(
     read.refuse_problems()?;
     let contents = read.contents.as_ref().ok_or_else(|| bad(place, "it could not be read"))?;
     let about = &contents.about;
-    let mut erased = Vec::new();
-    let mut wanted = Vec::new();
-    for one in &contents.listed {
-        match repository
-            .admit(&one.file.file)
-            .and_then(|()| repository.admit(&one.delivered().file))
-        {
-            Ok(()) if one.payload.is_some() => wanted.push(one),
-            Ok(()) => {}
-            // What is given out in its place here may be what the archive holds.
-            Err(repo::Error::Erased { .. })
-                if one.payload.is_some() && stands_for(repository, one) =>
-            {
-                wanted.push(one)
-            }
-            Err(repo::Error::Erased { .. }) => {
-                erased.extend(repository.absence(&one.path, &one.file))
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (wanted, erased) = admitted(repository, &contents.listed)?;
     let plan = Plan {
         repository,
         place: &read.place,
@@ -158,6 +138,32 @@ pub fn restore(
     })?;
     done.erased.extend(lost);
     Ok(done)
+}
+
+/// What may come back, and what was erased and stays so.
+fn admitted<'a>(
+    repository: &Repository,
+    listed: &'a [Listed],
+) -> Result<(Vec<&'a Listed>, Vec<Absent>)> {
+    let (mut wanted, mut erased) = (Vec::new(), Vec::new());
+    for one in listed {
+        let own = repository.admit(&one.file.file);
+        match own.and_then(|()| repository.admit(&one.delivered().file)) {
+            Ok(()) if one.payload.is_some() => wanted.push(one),
+            Ok(()) => {}
+            // What is given out in its place here may be what the archive holds.
+            Err(repo::Error::Erased { .. })
+                if one.payload.is_some() && stands_for(repository, one) =>
+            {
+                wanted.push(one)
+            }
+            Err(repo::Error::Erased { .. }) => {
+                erased.extend(repository.absence(&one.path, &one.file))
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((wanted, erased))
 }
 
 /// Whether the archive holds the very copy that is given out here in the place of a file.
@@ -256,7 +262,7 @@ impl Plan<'_> {
         for one in &self.contents.listed {
             let file = one.file.file;
             if one.presence.is_some() && overlay.get(&file).is_none() && seen.insert(file) {
-                let here = |key: Key| self.repository.store.contains(&key);
+                let here = |key: Key| self.repository.has(&key);
                 if !here(Key::recipe(&file))? && !here(Key::chunk(&file.into()))? {
                     let new = one.presence.clone();
                     changes.push(Change::PresenceChanged { file, old: None, new });

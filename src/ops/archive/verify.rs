@@ -11,7 +11,7 @@ use super::proofs::{self, Proven};
 use super::{ABOUT, About, ENTRIES, Error, HISTORY, VERSION};
 use crate::bag::{self, Checked, Problem};
 use crate::format::{manifest, version};
-use crate::model::{Entry, ManifestId, Presence, Progress, Version, VersionId};
+use crate::model::{Entry, FileId, ManifestId, Presence, Progress, Version, VersionId};
 use crate::ops::Result;
 use crate::sign::PublicKey;
 
@@ -157,8 +157,14 @@ fn check_entries(version: &Version, listed: &[Listed], checked: &mut Checked) {
         Ok(root) => checked.tell(ENTRIES, &format!("makes manifest {root}, not the version's")),
         Err(error) => checked.tell(ENTRIES, &format!("makes no manifest: {error}")),
     }
+    let gone = |one: &&Listed| one.presence.is_some();
+    let gone: HashSet<FileId> = listed.iter().filter(gone).map(|one| one.file.file).collect();
     let mut named: BTreeSet<&str> = BTreeSet::new();
     for one in listed {
+        if matches!(&one.presence, Some(Presence::Replaced { by, .. }) if gone.contains(by)) {
+            let path = one.path.show();
+            checked.tell(ENTRIES, &format!("gives in the place of {path} what is gone itself"));
+        }
         let Some(name) = &one.payload else {
             if !matches!(one.presence, Some(Presence::Erased { .. })) {
                 checked.tell(ENTRIES, &format!("has no content for {}", one.path.show()));

@@ -8,6 +8,7 @@ use super::approve::asked_for;
 use super::bound::too_large;
 use super::certificate::all_versions;
 use super::doomed::Doomed;
+use super::holders::holders;
 use super::hunt::Hunt;
 use super::records::{self, Asked, Search};
 use super::select::{Scope, Selected, select};
@@ -20,7 +21,7 @@ use crate::model::{
 use crate::ops::classify::{Rules, survey_of};
 use crate::ops::{Error, Result};
 use crate::repo::policy::Deed;
-use crate::repo::{self, Ground, Hold, Holds, Repository, Transaction};
+use crate::repo::{self, Hold, Holds, Repository, Transaction};
 
 /// What a plan calls itself.
 pub(super) const SCHEMA: &str = "stem.erase-plan/1";
@@ -484,43 +485,6 @@ pub(in crate::ops) fn downstream(
         found.insert(Downstream { kind: "version".into(), name: version.to_hex(), used });
     }
     Ok(found.into_iter().collect())
-}
-
-fn holders(repository: &Repository) -> Result<Vec<Holder>> {
-    let level = |ground: &Ground| match ground.overwrites {
-        true => format!("absent, and overwritten in place ({})", ground.kind),
-        false => format!("absent ({}: old blocks cannot be overwritten)", ground.kind),
-    };
-    let store = &repository.place.store;
-    let mut holders = vec![Holder {
-        kind: "store".into(),
-        place: store.display().to_string(),
-        provable: level(&Ground::of(store)),
-    }];
-    for row in repository.catalogue.worktrees()? {
-        let path = std::path::Path::new(&row.state.path);
-        let provable = match path.is_dir() {
-            true => level(&Ground::of(path)),
-            false => "nothing: it is not there".to_owned(),
-        };
-        holders.push(Holder { kind: "worktree".into(), place: row.state.path, provable });
-    }
-    let filter = RecordFilter { kind: Some(RecordKind::Archive), ..RecordFilter::default() };
-    for row in repository.catalogue.records(&filter)? {
-        let place = row.record.body.get("place").and_then(serde_json::Value::as_str);
-        let place = place.map(str::to_owned).or(row.record.text).or(row.record.name);
-        let place = place.unwrap_or_default();
-        let provable = match std::path::Path::new(&place).is_dir() {
-            true => "whether it holds any of it: every file is read, none is changed",
-            false => "nothing: it is not there",
-        };
-        let provable = provable.to_owned();
-        let holder = Holder { kind: "archive".into(), place, provable };
-        if !holders.contains(&holder) {
-            holders.push(holder);
-        }
-    }
-    Ok(holders)
 }
 
 /// The holds on what goes, and everything that forbids that it goes.

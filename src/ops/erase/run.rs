@@ -11,6 +11,7 @@ use super::approve::{approvals, asked_for};
 use super::canary::{Canaries, Window};
 use super::certificate::{self, Certified};
 use super::doomed::Doomed;
+use super::holders::refuse_others;
 use super::hunt::Hunt;
 use super::job::Job;
 use super::plan::{PLANS, Plan, blocked, findings, id_of, store_id};
@@ -257,6 +258,7 @@ impl Runner<'_> {
     /// Fails unless what is there is what the plan says, and nothing stands in its way.
     fn allow(&self, selected: Selected, doomed: &Doomed) -> Result<()> {
         self.compare(&findings(self.repository, selected, doomed)?)?;
+        refuse_others(self.repository, self.id, self.plan)?;
         self.gates()?;
         self.room(doomed)
     }

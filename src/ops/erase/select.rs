@@ -386,9 +386,9 @@ fn by_ids(
 fn stored(repository: &Repository, file: &FileId) -> Result<Option<FileRef>> {
     let recipe = Key::recipe(file);
     let chunk = Key::new(crate::format::kind::Kind::Chunk, *file.as_bytes());
-    let size = if repository.store.contains(&recipe)? {
+    let size = if repository.has(&recipe)? {
         decode_recipe(&repository.get(&recipe)?)?.size
-    } else if repository.store.contains(&chunk)? {
+    } else if repository.has(&chunk)? {
         repository.get(&chunk)?.len() as u64
     } else {
         return Ok(None);

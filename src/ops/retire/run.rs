@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::find::found;
 use super::plan::{CoreVersion, Found, Plan, Total, load};
 use super::report::{self, Archive};
-use super::{apply, recorded, told};
+use super::{apply, apply_after, recorded, told};
 use crate::catalogue::{Change, RecordFilter};
 use crate::model::{RecordKind, State};
 use crate::ops::archive::{self, Without};
@@ -103,7 +103,7 @@ pub fn run(repository: &Repository, options: &RunOptions) -> Result<Run> {
     }
     let begun = match number_of(repository, &id, "begun")? {
         Some(number) => number,
-        None => begin(repository, &id, &plan)?,
+        None => begin(repository, &id, &plan, options)?,
     };
     for core in &plan.found.core {
         archive_one(repository, &id, &plan, core, begun)?;
@@ -170,8 +170,14 @@ pub(super) fn number_of(repository: &Repository, id: &str, what: &str) -> Result
 
 /// Checks everything, and retires in the same change that says that the plan is begun: from here on
 /// the branches and tags of the dataset stand still.
-fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
+fn begin(repository: &Repository, id: &str, plan: &Plan, options: &RunOptions) -> Result<u64> {
+    let after = repository.catalogue.journal_head()?.number;
     allow(repository, id, plan)?;
+    if let Some(erasure) = &plan.erasure {
+        // What it is planned as must still hold, too: once begun there is no way back.
+        let asked = erase::RunOptions { dry_run: true, ..options.erasure(erasure) };
+        erase::run(repository, &asked)?;
+    }
     let target = plan.target();
     let states = States::load(repository)?;
     let own = target.version.map(|version| states.version(&version));
@@ -184,7 +190,7 @@ fn begin(repository: &Repository, id: &str, plan: &Plan) -> Result<u64> {
         }
         changes.push(Change::Recorded { record });
     }
-    apply(repository, "retire-begin", id, changes)?;
+    apply_after(repository, Some(after), "retire-begin", id, changes)?;
     let lost = || Error::Refused("another run has begun at the same moment".into());
     number_of(repository, id, "begun")?.ok_or_else(lost)
 }

@@ -145,7 +145,7 @@ fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Bloc
     let used = cuts.last().copied().unwrap_or(0);
     open.carry.extend_from_slice(&buffer[used..]);
     buffer.truncate(used);
-    let end = if at_end { Some(ended(open, wanted)?) } else { None };
+    let end = if at_end { Some(ended(worker, open, wanted)?) } else { None };
     cursor.blocks += 1;
     cursor.done = at_end;
     if at_end {
@@ -155,14 +155,16 @@ fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Bloc
     Ok(Some(Block { number, profile, cuts, end }))
 }
 
-/// What the file was, if it did not change while it was read.
-fn ended(open: &Open, wanted: &Found) -> Result<Ingested> {
+/// What the file was, if it did not change while it was read, and may come in: it may be another one
+/// than was looked at before.
+fn ended(worker: &Worker<'_, '_>, open: &Open, wanted: &Found) -> Result<Ingested> {
     let after = Stat::of_file(&open.file)
         .map_err(|source| Error::Io { path: wanted.path.show().into(), source })?;
     if after != open.before || after.size != open.size {
         return Err(worktree::Error::Changing { path: wanted.path.clone() }.into());
     }
     let file = FileId::from_bytes(*open.hasher.finalize().as_bytes());
+    worker.shared.session.repository().admit(&file)?;
     Ok(Ingested { file: FileRef { mode: after.mode, size: open.size, file }, stat: after })
 }
 
