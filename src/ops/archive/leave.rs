@@ -1,6 +1,6 @@
 //! Dropping content here that lies in an archive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct Dropped {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that other versions need here.
+    /// Files that other versions need here, or that are not in the archive as they are here.
     pub kept_files: u64,
     /// Their bytes.
     pub kept_bytes: u64,
@@ -77,6 +77,11 @@ pub fn leave(
     }
     let all = files_of(repository, &repository.manifest_of(&found.version)?)?;
     let mut exclusive = all.clone();
+    // Of a file that was erased or redacted since, or came back, it may have another state.
+    let listed = read.contents.iter().flat_map(|contents| &contents.listed);
+    let there: HashSet<FileId> =
+        listed.filter(|one| one.payload.is_some()).map(|one| one.delivered().file).collect();
+    exclusive.retain(|file, _| there.contains(file));
     spare(repository, &states, &found.version, &mut exclusive)?;
     let done = Dropped {
         place: read.place.clone(),
@@ -94,14 +99,17 @@ pub fn leave(
     Ok(done)
 }
 
-/// The contents that a version lists and that are present, with their lengths.
+/// The contents that a version lists and that are present, with their lengths: in the place of a file
+/// of which records were erased, the copy without them.
 fn files_of(repository: &Repository, root: &ManifestId) -> Result<HashMap<FileId, u64>> {
     let (nodes, overlay) = (repository.nodes(), repository.overlay());
     let mut files = HashMap::new();
     for entry in manifest::list(&nodes, root, b"")? {
         let entry: crate::model::Entry = entry.map_err(|error: crate::repo::Error| error)?;
-        if entry.file.size > 0 && overlay.get(&entry.file.file).is_none() {
-            files.insert(entry.file.file, entry.file.size);
+        if let Ok(given) = overlay.delivered(&entry.file)
+            && given.size > 0
+        {
+            files.insert(given.file, given.size);
         }
     }
     Ok(files)
@@ -131,8 +139,11 @@ fn spare(
             roots.push(row.state.staged);
         }
     }
+    let overlay = repository.overlay();
     repository.each_file_in(roots, |file| {
-        files.remove(&file.file);
+        if let Ok(given) = overlay.delivered(file) {
+            files.remove(&given.file);
+        }
     })?;
     Ok(())
 }
