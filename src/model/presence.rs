@@ -35,7 +35,20 @@ pub enum Presence {
     },
 }
 
+/// How the place of content begins that lies nowhere, and can only be added again.
+const NOWHERE: &str = "nowhere: ";
+
 impl Presence {
+    /// Content that is not there any more, and may come back.
+    pub fn nowhere(size: u64, why: &str) -> Self {
+        Self::Archived { size, place: format!("{NOWHERE}{why}") }
+    }
+
+    /// Whether a place is none, so that nobody can bring the content back from there.
+    pub fn is_nowhere(place: &str) -> bool {
+        place.starts_with(NOWHERE)
+    }
+
     /// The length in bytes that the content had.
     pub fn size(&self) -> u64 {
         match self {

@@ -208,3 +208,40 @@ for i in range(4000): print(f\"\"\"{{\"id\":{i},\"mail\":\"person-{i * i}@{i}.ex
     place.must("stem fsck -q --rebuild && stem audit verify && stem fsck -q --read-files");
     assert!(place.places(b"@1234.example.org").iter().all(|at| at.contains("/before/")));
 }
+
+/// What is given out in the place of an erased file is archived and dropped as any other content,
+/// unless the archive has the file as it was before.
+#[test]
+fn a_copy_without_records_is_dropped_with_its_version_and_comes_back() {
+    let place = Place::new();
+    place.must(
+        "stem init -q && stem key generate > /dev/null && python3 -c '
+for i in range(4000): print(f\"\"\"{{\"id\":{i},\"mail\":\"person-{i * i}@{i}.example.org\"}}\"\"\")' > t.jsonl \
+         && grep -v ':1234,' t.jsonl > ../rest && stem add -q -A && stem commit -q -m one \
+         && stem archive create -q HEAD ../before",
+    );
+    let plan = place.plan("--key id=1234");
+    place.ends(20, &format!("stem erase run {plan}"));
+    place.must(
+        "stem rm -q t.jsonl && echo two > two && stem add -q two && stem commit -q -m two \
+         && stem archive create -q HEAD~1 ../after && stem archive create -q HEAD~1 ../again -n \
+         && stem state set data retired --reason over > /dev/null",
+    );
+    let kept = b"@2345.example.org";
+    // The archive that has the record is none of what is here.
+    let json = place.must("stem archive drop HEAD~1 --archive ../before -n --json");
+    assert!(json.contains("\"files\":0,") && json.contains("\"kept_files\":1,"), "{json}");
+    let json = place.must("stem archive drop HEAD~1 --archive ../after --json");
+    assert!(json.contains("\"files\":1,") && json.contains("\"kept_files\":0,"), "{json}");
+    let said = place.ends(19, "stem cat HEAD~1:t.jsonl");
+    assert!(said.contains("archive restore"), "{said}");
+    place.must("stem gc -q --grace 0s --yes && stem fsck -q --read-files && stem audit verify");
+    assert!(!super::place::places(&place.store(), kept).iter().any(|at| at.contains("/packs/")));
+    place.must(&format!("stem certificate verify {plan} --store .stem/store"));
+    // It is not said to be erased: it lies in the other archive.
+    let said = place.ends(19, "stem archive create HEAD~1 ../third");
+    assert!(said.contains("after"), "{said}");
+    place.must("stem archive restore ../after && stem cat HEAD~1:t.jsonl | cmp - ../rest");
+    place.must("stem fsck -q --read-files && stem fsck -q --rebuild && stem audit verify");
+    place.must("stem cat HEAD~1:t.jsonl | cmp - ../rest");
+}

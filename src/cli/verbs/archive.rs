@@ -204,7 +204,10 @@ fn dropped(done: &Dropped, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{verb} {files}, {bytes}, which lie in {} only", done.place.display())?;
     if done.kept_files > 0 {
         let (files, bytes) = (count(done.kept_files, "file"), size(done.kept_bytes));
-        writeln!(out, "  {files}, {bytes} stay: other versions need them")?;
+        writeln!(
+            out,
+            "  {files}, {bytes} stay: other versions need them, or the archive has not the same"
+        )?;
     }
     writeln!(out, "  `stem gc` removes them from the store")
 }

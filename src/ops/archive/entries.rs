@@ -8,7 +8,7 @@ use super::super::Result;
 use crate::bag::Names;
 use crate::format::manifest;
 use crate::model::{FileId, FileRef, ManifestId, Mode, Presence, RepoPath};
-use crate::repo::Repository;
+use crate::repo::{self, Repository};
 
 /// A path of the version, and where its content lies in the bag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub(super) fn list(repository: &Repository, root: &ManifestId) -> Result<Vec<Lis
                         by_size: last.size,
                         certificate: certificate.clone(),
                     },
+                    Err(repo::Error::Archived { file, place }) if !Presence::is_nowhere(&place) => {
+                        return Err(repo::Error::Archived { file, place }.into());
+                    }
                     Err(_) => Presence::Erased { size: *size, certificate: certificate.clone() },
                 })
             }

@@ -1,11 +1,11 @@
 //! Dropping content here that lies in an archive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::verify::verify;
+use super::verify::{Verified, verify};
 use super::{Archived, bad, receipt_of};
 use crate::catalogue::{Change, Changeset, Head};
 use crate::format::manifest;
@@ -20,6 +20,17 @@ const BATCH: usize = 20_000;
 /// How often it is looked for again what nothing else needs.
 const TRIES: u32 = 20;
 
+/// A version that leaves for its archive.
+struct Leaving<'a> {
+    repository: &'a Repository,
+    found: &'a Revision,
+    listing: ManifestId,
+    /// What the archive has: of a file that was erased or redacted since, or came back, it may have
+    /// another state.
+    there: HashSet<FileId>,
+    place: &'a Path,
+}
+
 /// Content that lies in an archive only, or would.
 #[derive(Debug, Serialize)]
 pub struct Dropped {
@@ -33,7 +44,7 @@ pub struct Dropped {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that other versions need here.
+    /// Files that other versions need here, or that are not in the archive as they are here.
     pub kept_files: u64,
     /// Their bytes.
     pub kept_bytes: u64,
@@ -77,12 +88,9 @@ pub fn leave(
     if read.version != Some(found.version) {
         return Err(bad(&read.place, format!("it does not hold version {}", found.version)));
     }
-    let listing = repository.manifest_of(&found.version)?;
-    let all = files_of(repository, &listing)?;
-    let gone = match dry_run {
-        true => exclusive(repository, &found.version, &listing)?,
-        false => mark(repository, &found, &listing, &read.place.to_string_lossy())?,
-    };
+    let leaving = Leaving::of(repository, &found, &read)?;
+    let all = files_of(repository, &leaving.listing)?;
+    let gone = if dry_run { leaving.exclusive()? } else { leaving.mark()? };
     let done = Dropped {
         place: read.place.clone(),
         dataset: found.dataset.clone(),
@@ -99,25 +107,80 @@ pub fn leave(
     Ok(done)
 }
 
-/// The present contents of a version that nothing else needs, with their lengths.
-fn exclusive(
-    repository: &Repository,
-    version: &VersionId,
-    listing: &ManifestId,
-) -> Result<HashMap<FileId, u64>> {
-    let mut files = files_of(repository, listing)?;
-    spare(repository, &States::load(repository)?, version, &mut files)?;
-    Ok(files)
+impl<'a> Leaving<'a> {
+    fn of(repository: &'a Repository, found: &'a Revision, read: &'a Verified) -> Result<Self> {
+        let listing = repository.manifest_of(&found.version)?;
+        let listed = read.contents.iter().flat_map(|contents| &contents.listed);
+        let there = listed.filter(|one| one.payload.is_some()).map(|one| one.delivered().file);
+        Ok(Self { repository, found, listing, there: there.collect(), place: &read.place })
+    }
+
+    /// The present contents of the version that the archive has and nothing else needs, with their
+    /// lengths.
+    fn exclusive(&self) -> Result<HashMap<FileId, u64>> {
+        let mut files = files_of(self.repository, &self.listing)?;
+        files.retain(|file, _| self.there.contains(file));
+        let states = States::load(self.repository)?;
+        spare(self.repository, &states, &self.found.version, &mut files)?;
+        Ok(files)
+    }
+
+    /// Marks as archived what nothing else needs, and gives it. Somebody who changes something
+    /// meanwhile may come to need it: then that is looked for again.
+    fn mark(&self) -> Result<HashMap<FileId, u64>> {
+        let (repository, found) = (self.repository, self.found);
+        let place = self.place.to_string_lossy();
+        let subject = format!("{}@{}", found.dataset, found.version);
+        let mut gone = HashMap::new();
+        for attempt in 1.. {
+            let mut after = repository.catalogue.journal_head()?.number;
+            let mut epoch = repository.refresh()?;
+            let files = self.exclusive()?;
+            let mut files: Vec<(FileId, u64)> = files.into_iter().collect();
+            files.sort_unstable();
+            let marked = files.chunks(BATCH).try_for_each(|batch| {
+                let change = |(file, size): &(FileId, u64)| Change::PresenceChanged {
+                    file: *file,
+                    old: None,
+                    new: Some(Presence::Archived {
+                        size: *size,
+                        place: place.clone().into_owned(),
+                    }),
+                };
+                epoch += 1;
+                // Fenced: a session that has met the content as present must look again.
+                let fence =
+                    [Change::PacksCondemned { packs: Vec::new(), epoch }, Change::Fenced { epoch }];
+                let changes = batch.iter().map(change).chain(fence).collect();
+                after = apply(repository, ("archive-drop", &subject), Some(after), changes)?;
+                gone.extend(batch.iter().copied());
+                Ok::<(), crate::repo::Error>(())
+            });
+            match marked {
+                Err(crate::repo::Error::Catalogue(error))
+                    if error.is_lost_race() && attempt < TRIES => {}
+                marked => {
+                    marked?;
+                    break;
+                }
+            }
+        }
+        repository.refresh()?;
+        Ok(gone)
+    }
 }
 
-/// The contents that a version lists and that are present, with their lengths.
+/// The contents that a version lists and that are present, with their lengths: in the place of a file
+/// of which records were erased, the copy without them.
 fn files_of(repository: &Repository, root: &ManifestId) -> Result<HashMap<FileId, u64>> {
     let (nodes, overlay) = (repository.nodes(), repository.overlay());
     let mut files = HashMap::new();
     for entry in manifest::list(&nodes, root, b"")? {
         let entry: crate::model::Entry = entry.map_err(|error: crate::repo::Error| error)?;
-        if entry.file.size > 0 && overlay.get(&entry.file.file).is_none() {
-            files.insert(entry.file.file, entry.file.size);
+        if let Ok(given) = overlay.delivered(&entry.file)
+            && given.size > 0
+        {
+            files.insert(given.file, given.size);
         }
     }
     Ok(files)
@@ -147,54 +210,13 @@ fn spare(
             roots.push(row.state.staged);
         }
     }
+    let overlay = repository.overlay();
     repository.each_file_in(roots, |file| {
-        files.remove(&file.file);
+        if let Ok(given) = overlay.delivered(file) {
+            files.remove(&given.file);
+        }
     })?;
     Ok(())
-}
-
-/// Marks as archived at `place` what nothing else needs, and gives it. Somebody who changes something
-/// meanwhile may come to need it: then that is looked for again.
-fn mark(
-    repository: &Repository,
-    found: &Revision,
-    listing: &ManifestId,
-    place: &str,
-) -> Result<HashMap<FileId, u64>> {
-    let subject = format!("{}@{}", found.dataset, found.version);
-    let mut gone = HashMap::new();
-    for attempt in 1.. {
-        let mut after = repository.catalogue.journal_head()?.number;
-        let mut epoch = repository.refresh()?;
-        let files = exclusive(repository, &found.version, listing)?;
-        let mut files: Vec<(FileId, u64)> = files.into_iter().collect();
-        files.sort_unstable();
-        let marked = files.chunks(BATCH).try_for_each(|batch| {
-            let change = |(file, size): &(FileId, u64)| Change::PresenceChanged {
-                file: *file,
-                old: None,
-                new: Some(Presence::Archived { size: *size, place: place.to_owned() }),
-            };
-            epoch += 1;
-            // Fenced: a session that has met the content as present must look again.
-            let fence =
-                [Change::PacksCondemned { packs: Vec::new(), epoch }, Change::Fenced { epoch }];
-            let changes = batch.iter().map(change).chain(fence).collect();
-            after = apply(repository, ("archive-drop", &subject), Some(after), changes)?;
-            gone.extend(batch.iter().copied());
-            Ok::<(), crate::repo::Error>(())
-        });
-        match marked {
-            Err(crate::repo::Error::Catalogue(error))
-                if error.is_lost_race() && attempt < TRIES => {}
-            marked => {
-                marked?;
-                break;
-            }
-        }
-    }
-    repository.refresh()?;
-    Ok(gone)
 }
 
 /// Changes the catalogue without an epoch, which is fenced off here; gives the entry's number.

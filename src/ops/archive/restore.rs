@@ -58,8 +58,8 @@ struct Plan<'a> {
     wanted: Vec<&'a Listed>,
 }
 
-/// Where a copy lies that went with the last version that needed it.
-const NOWHERE: &str = "nowhere: the copy without what was erased went with the last version of it";
+/// Why a copy lies nowhere.
+const LOST: &str = "the copy without what was erased went with the last version of it";
 
 /// Whether the store has every part of a file.
 fn is_whole(repository: &Repository, file: &FileRef) -> repo::Result<bool> {
@@ -98,7 +98,7 @@ pub fn restore(
     read.refuse_problems()?;
     let contents = read.contents.as_ref().ok_or_else(|| bad(place, "it could not be read"))?;
     let about = &contents.about;
-    let (wanted, erased) = admitted(repository, &contents.listed)?;
+    let (wanted, erased) = told_apart(repository, contents)?;
     let plan = Plan {
         repository,
         place: &read.place,
@@ -140,15 +140,17 @@ pub fn restore(
     Ok(done)
 }
 
-/// What may come back, and what was erased and stays so.
-fn admitted<'a>(
+/// What is to be taken from the archive, and paths whose content was erased and stays so.
+fn told_apart<'a>(
     repository: &Repository,
-    listed: &'a [Listed],
+    contents: &'a Contents,
 ) -> Result<(Vec<&'a Listed>, Vec<Absent>)> {
     let (mut wanted, mut erased) = (Vec::new(), Vec::new());
-    for one in listed {
-        let own = repository.admit(&one.file.file);
-        match own.and_then(|()| repository.admit(&one.delivered().file)) {
+    for one in &contents.listed {
+        match repository
+            .admit(&one.file.file)
+            .and_then(|()| repository.admit(&one.delivered().file))
+        {
             Ok(()) if one.payload.is_some() => wanted.push(one),
             Ok(()) => {}
             // What is given out in its place here may be what the archive holds.
@@ -281,7 +283,7 @@ impl Plan<'_> {
         for one in self.contents.listed.iter().filter(|one| overlay.get(&one.file.file).is_some()) {
             let Ok(copy) = overlay.delivered(&one.file) else { continue };
             if !taken.contains(&copy.file) && !is_whole(self.repository, &copy)? {
-                let presence = Presence::Archived { size: copy.size, place: NOWHERE.into() };
+                let presence = Presence::nowhere(copy.size, LOST);
                 lost.push(Absent { path: one.path.clone(), file: one.file.file, presence });
             }
         }

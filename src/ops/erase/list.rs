@@ -162,9 +162,9 @@ fn lifted(presence: &Presence, reason: &str) -> Presence {
         Presence::Replaced { size, by, by_size, .. } => {
             Presence::Replaced { size, by, by_size, certificate: String::new() }
         }
-        gone => Presence::Archived {
-            size: gone.size(),
-            place: format!("nowhere: erased, and allowed to be added again: {reason}"),
-        },
+        gone => {
+            let why = format!("erased, and allowed to be added again: {reason}");
+            Presence::nowhere(gone.size(), &why)
+        }
     }
 }

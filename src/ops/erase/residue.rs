@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::job::Job;
 use super::plan::Plan;
 use crate::catalogue::{PackState, RawFile};
-use crate::model::{FileId, FileRef, Mode};
+use crate::model::{FileId, FileRef, Mode, Presence};
 use crate::ops::Result;
 use crate::repo::{self, Content, Ground, Repository, papers, parallel, sweep};
 
@@ -180,11 +180,11 @@ fn worktree(repository: &Repository, top: &Path, plan: &Plan) -> Result<u64> {
         } else if let id = hash(&path).map_err(at)?
             && ids.contains(&id)
         {
-            let file = FileRef { mode: Mode::File, size: meta.len(), file: id };
-            let copy = match repository.delivered(&file) {
-                Ok(copy) => Some(copy).filter(|copy| copy.file != id),
-                Err(repo::Error::Erased { .. }) => None,
-                Err(error) => return Err(error.into()),
+            let copy = match repository.overlay().get(&id) {
+                Some(Presence::Replaced { by, by_size, .. }) => {
+                    Some(FileRef { mode: Mode::File, size: *by_size, file: *by })
+                }
+                _ => None,
             };
             exchange(repository, &dot, &path, &meta, copy)?;
             removed += 1;
