@@ -287,7 +287,11 @@ fn tell_ops(error: &ops::Error) -> Told {
             "diverged",
             "rename the branch here with `stem branch -m`, or import into another dataset",
         ),
-        E::Exists { .. } => told(Exit::USAGE, "exists", "choose another name, or use `--force`"),
+        E::Exists { .. } => told(
+            Exit::USAGE,
+            "exists",
+            "choose another name; `branch` and `tag` move one that is there with `--force`",
+        ),
         E::NotMerged { .. } => {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
