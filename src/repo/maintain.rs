@@ -160,7 +160,8 @@ pub fn sweep_strangers(repository: &Repository) -> Result<(u64, u64)> {
 /// The store's and the catalogue's.
 pub fn measure_sweep(repository: &Repository, fenced: bool) -> Result<(u64, u64)> {
     let root = repository.catalogue.root()?;
-    let is_free = fenced || super::rebuild::lock_worktrees(&repository.catalogue)?.is_ok();
+    let is_free = fenced
+        || super::rebuild::lock_worktrees(&repository.catalogue, &repository.place.store)?.is_ok();
     let least = if is_free { root.epoch + 1 } else { root.min_epoch };
     let found = Leftovers::before(repository, least)?;
     let dead = present_bytes(repository, &dead(repository)?)?;
@@ -171,7 +172,9 @@ pub fn measure_sweep(repository: &Repository, fenced: bool) -> Result<(u64, u64)
 /// disturbs nobody then; that somebody begins meanwhile costs them another try.
 fn fence_if_idle(repository: &Repository) -> Result<u64> {
     let root = repository.catalogue.root()?;
-    let Ok(_locks) = super::rebuild::lock_worktrees(&repository.catalogue)? else {
+    let Ok(_locks) =
+        super::rebuild::lock_worktrees(&repository.catalogue, &repository.place.store)?
+    else {
         return Ok(root.min_epoch);
     };
     let epoch = root.epoch + 1;

@@ -44,6 +44,7 @@ mod surroundings;
 mod survey;
 mod trace;
 mod update;
+mod worktrees;
 
 pub use bare::Bare;
 pub use checkpoints::CheckpointFile;
@@ -87,3 +88,4 @@ pub use survey::{
 };
 pub use trace::{Fault, Traced, Tracer};
 pub use update::{Updated, check, update};
+pub use worktrees::{Worktree, worktrees};

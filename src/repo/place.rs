@@ -138,7 +138,7 @@ impl Place {
     }
 }
 
-fn store_dir(dot: &Path, config: &Config) -> PathBuf {
+pub(super) fn store_dir(dot: &Path, config: &Config) -> PathBuf {
     dot.join(&config.store)
 }
 

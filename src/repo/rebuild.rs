@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::lock::{self, Lock};
 use super::maintain::pack_info;
-use super::{Environment, Error, Place, Result};
+use super::{Environment, Error, Place, Result, worktrees};
 use crate::catalogue::{
     self, Catalogue, JournalEntry, PackState, copied_after, copy_of, read_copy, replace_copy,
 };
@@ -63,7 +63,7 @@ pub fn rebuild(start: &Path, environment: &Environment) -> Result<Rebuilt> {
     let versions = catalogue.all_version_ids()?.len() as u64;
     let live = catalogue.packs(PackState::Live)?;
     let epoch = catalogue.root()?.epoch;
-    let _worktrees = match lock_worktrees(&catalogue)? {
+    let _worktrees = match lock_worktrees(&catalogue, &place.store)? {
         Ok(locks) => locks,
         Err(path) => return Err(Error::Locked { path }),
     };
@@ -213,10 +213,13 @@ pub(super) fn load(store: &Store, id: &VersionId) -> Result<Version> {
 }
 
 /// Locks the worktrees that are there; or names the lock that a command holds.
-pub(super) fn lock_worktrees(catalogue: &Catalogue) -> Result<Result<Vec<Lock>, PathBuf>> {
+pub(super) fn lock_worktrees(
+    catalogue: &Catalogue,
+    store: &Path,
+) -> Result<Result<Vec<Lock>, PathBuf>> {
     let mut locks = Vec::new();
-    for row in catalogue.worktrees()? {
-        let path = Path::new(&row.state.path).join(super::place::DOT).join("lock");
+    for worktree in worktrees(catalogue, store)?.into_iter().filter(|one| !one.is_lost) {
+        let path = worktree.path.join(super::place::DOT).join("lock");
         if path.parent().is_some_and(Path::is_dir) {
             match lock::attempt(&path)? {
                 Some(lock) => locks.push(lock),

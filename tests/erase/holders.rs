@@ -245,3 +245,35 @@ for i in range(4000): print(f\"\"\"{{\"id\":{i},\"mail\":\"person-{i * i}@{i}.ex
     place.must("stem fsck -q --read-files && stem fsck -q --rebuild && stem audit verify");
     place.must("stem cat HEAD~1:t.jsonl | cmp - ../rest");
 }
+
+/// The catalogue names where the worktree lay before.
+#[test]
+fn a_worktree_that_was_moved_is_looked_into_where_it_is() {
+    let place = with_history();
+    place.must("stem cat v1:secret.txt > kept.txt && mv ../data ../moved && mkdir ../data");
+    let plan = "cd ../moved && stem erase plan --path secret.txt --reason x --json";
+    let made: serde_json::Value = serde_json::from_str(&place.must(plan)).unwrap();
+    let id = made["data"]["plan"].as_str().unwrap();
+    place.must(&format!("cd ../moved && stem erase run {id} && test ! -e kept.txt"));
+    place.must("rmdir ../data && mv ../moved ../data");
+    place.must(&format!("stem certificate verify {id} --store .stem/store"));
+    assert_eq!(status(&place, id).0, "final");
+}
+
+/// The catalogue of a copy names the worktree of the original.
+#[test]
+fn erasing_from_a_copy_of_the_repository_leaves_the_original_alone() {
+    let place = with_history();
+    place.must("stem cat v1:secret.txt > kept.txt && cp -a ../data ../copy");
+    let plan = "cd ../copy && stem erase plan --path secret.txt --reason x --json";
+    let made: serde_json::Value = serde_json::from_str(&place.must(plan)).unwrap();
+    let id = made["data"]["plan"].as_str().unwrap();
+    place.must(&format!("cd ../copy && stem erase run {id} && test ! -e kept.txt"));
+    place.must("test -e kept.txt && stem cat v1:secret.txt | cmp - kept.txt && stem fsck -q");
+    place.ends(19, "cd ../copy && stem cat v1:secret.txt");
+    // The worktree of another store is nobody's here, and can be forgotten.
+    place.must("stem init -q --store .stem/store --dataset second ../second");
+    place.must("rm -r ../copy && cp -a ../data ../copy");
+    let said = place.must("cd ../copy && stem doctor");
+    assert!(said.contains("not there any more") && said.contains("/second"), "{said}");
+}

@@ -374,12 +374,11 @@ fn look(
     // What was said later is not told by it.
     let last = Some(predicate.journal.number);
     let at = |source| repo::Error::Io { path: store.into(), source };
-    let worktrees = catalogue.worktrees()?;
+    let store = store.canonicalize().map_err(at)?;
     let witness = Witness {
-        store: store.canonicalize().map_err(at)?,
-        worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
+        worktrees: repo::worktrees(catalogue, &store)?,
+        store,
         versions: catalogue.all_version_ids()?,
-        listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: presence,
         device,
         archives: plan.archives(),

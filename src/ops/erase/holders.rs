@@ -22,13 +22,13 @@ pub(super) fn holders(repository: &Repository) -> Result<Vec<Holder>> {
         place: store.display().to_string(),
         provable: level(&Ground::of(store)),
     }];
-    for row in repository.catalogue.worktrees()? {
-        let path = Path::new(&row.state.path);
-        let provable = match path.is_dir() {
-            true => level(&Ground::of(path)),
+    for one in repository.worktrees()? {
+        let provable = match !one.is_lost && one.path.is_dir() {
+            true => level(&Ground::of(&one.path)),
             false => "nothing: it is not there".to_owned(),
         };
-        holders.push(Holder { kind: "worktree".into(), place: row.state.path, provable });
+        let place = one.path.display().to_string();
+        holders.push(Holder { kind: "worktree".into(), place, provable });
     }
     for row in archives(repository)? {
         let place = place_of(&row);
@@ -65,9 +65,10 @@ pub(super) fn refuse_others(repository: &Repository, id: &str, plan: &Plan) -> R
     let known = |kind: &str, place: &str| {
         plan.holders.iter().any(|one| one.kind == kind && one.place == place)
     };
-    for row in repository.catalogue.worktrees()? {
-        if !known("worktree", &row.state.path) {
-            let text = format!("a worktree has come since: {}", row.state.path);
+    for one in repository.worktrees()? {
+        let place = one.path.display().to_string();
+        if !known("worktree", &place) {
+            let text = format!("a worktree has come since, or was moved: {place}");
             return Err(Error::OutOfDate(text));
         }
     }

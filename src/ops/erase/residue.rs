@@ -86,8 +86,8 @@ pub(super) fn scrub(repository: &Repository, plan: &Plan, job: &mut Job) -> Resu
             papers::shred(&path).map_err(|source| repo::Error::Io { path, source })?;
         }
     }
-    for row in repository.catalogue.worktrees()? {
-        job.worktree_files += worktree(repository, Path::new(&row.state.path), plan)?;
+    for one in repository.worktrees()?.into_iter().filter(|one| !one.is_lost) {
+        job.worktree_files += worktree(repository, &one.path, plan)?;
     }
     Ok(())
 }

@@ -180,12 +180,10 @@ pub(super) fn witness(
     last: Option<u64>,
 ) -> Result<Evidence> {
     repository.refresh()?;
-    let worktrees = repository.catalogue.worktrees()?;
     let witness = Witness {
         store: repository.place.store.clone(),
-        worktrees: worktrees.iter().map(|row| row.state.path.clone().into()).collect(),
+        worktrees: repository.worktrees()?,
         versions: repository.catalogue.all_version_ids()?,
-        listings: worktrees.iter().map(|row| row.state.staged).collect(),
         gone: gone(repository.catalogue.presence()?),
         device,
         archives: plan.archives(),

@@ -502,10 +502,10 @@ fn touched(repository: &Repository, scope: &Scope, selected: &mut Selected) -> R
         }
     }
     selected.versions.sort_by_key(|touched| touched.version);
-    for row in repository.catalogue.worktrees()? {
-        let files = counter.count(&row.state.staged)?;
+    for one in repository.worktrees()? {
+        let files = counter.count(&one.row.state.staged)?;
         if files > 0 {
-            let (worktree, path) = (row.id.to_string(), row.state.path);
+            let (worktree, path) = (one.row.id.to_string(), one.path.display().to_string());
             selected.staged.push(StagedIn { worktree, path, files });
         }
     }

@@ -26,7 +26,7 @@ use crate::format::recipe::{ChunkRef, Items, decode_part, decode_recipe};
 use crate::format::version;
 use crate::model::{FileId, FileRef, ManifestId, Presence, VersionId};
 use crate::ops::Result;
-use crate::repo::{self, Recent, parallel};
+use crate::repo::{self, Recent, Worktree, parallel};
 
 /// So many places are named.
 const MOST_NAMED: usize = 50;
@@ -43,11 +43,10 @@ pub(super) struct Sought {
 /// Where it is looked for, and what must still be there.
 pub(super) struct Witness {
     pub(super) store: PathBuf,
-    pub(super) worktrees: Vec<PathBuf>,
+    /// The worktrees; what they have staged must be readable besides.
+    pub(super) worktrees: Vec<Worktree>,
     /// The versions that must be readable.
     pub(super) versions: Vec<VersionId>,
-    /// The listings that must be readable besides: what is staged.
-    pub(super) listings: Vec<ManifestId>,
     /// The files that need not be, and what is given out in their place.
     pub(super) gone: HashMap<FileId, Presence>,
     pub(super) device: Option<PathBuf>,
@@ -145,11 +144,11 @@ impl Witness {
                 walk.facts(&path)?;
             }
         }
-        for top in &self.worktrees {
-            if top.is_dir() {
-                walk.worktree(top, &self.store)?;
+        for Worktree { path, is_lost, .. } in &self.worktrees {
+            if !is_lost && path.is_dir() {
+                walk.worktree(path, &self.store)?;
             } else {
-                walk.evidence.absent_worktrees.push(top.clone());
+                walk.evidence.absent_worktrees.push(path.clone());
             }
         }
         for top in &self.archives {
@@ -209,7 +208,7 @@ impl Witness {
             versions += 1;
             self.listing(walk, &mut reader, found.manifest, &mut seen, &mut files, &mut needed)?;
         }
-        for listing in &self.listings {
+        for listing in self.worktrees.iter().map(|one| &one.row.state.staged) {
             self.listing(walk, &mut reader, *listing, &mut seen, &mut files, &mut needed)?;
         }
         let files: Vec<FileRef> = files.into_values().collect();

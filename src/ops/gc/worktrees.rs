@@ -1,11 +1,10 @@
 //! Worktrees that are not there any more: what they had staged is kept until somebody says otherwise.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{Change, WorktreeRow};
 use crate::ops::{Error, Result};
-use crate::repo::{Config, Repository, Transaction};
+use crate::repo::{Repository, Transaction};
 
 /// The worktrees of the store that do not lie where they last said.
 ///
@@ -13,21 +12,8 @@ use crate::repo::{Config, Repository, Transaction};
 ///
 /// The catalogue's.
 pub fn lost_worktrees(repository: &Repository) -> Result<Vec<PathBuf>> {
-    let rows = repository.catalogue.worktrees()?;
-    let lost = rows.iter().filter(|row| is_lost(repository, row));
-    Ok(lost.map(|row| PathBuf::from(&row.state.path)).collect())
-}
-
-/// Whether nothing lies there, or another worktree by now. What cannot be looked at may be there.
-fn is_lost(repository: &Repository, row: &WorktreeRow) -> bool {
-    if row.id == repository.worktree {
-        return false;
-    }
-    let dot = Path::new(&row.state.path).join(".stem");
-    match dot.symlink_metadata() {
-        Ok(_) => Config::read(&dot).is_ok_and(|config| config.worktree != row.id.as_str()),
-        Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-    }
+    let lost = repository.worktrees()?.into_iter().filter(|one| one.is_lost);
+    Ok(lost.map(|one| one.path).collect())
 }
 
 /// Forgets the worktree that lay at `path` and is not there any more: what only it had staged is kept
@@ -40,12 +26,12 @@ fn is_lost(repository: &Repository, row: &WorktreeRow) -> bool {
 pub fn forget_worktree(repository: &Repository, path: &Path, dry_run: bool) -> Result<PathBuf> {
     let path = &resolved(path);
     let text = path.to_string_lossy();
-    let rows = repository.catalogue.worktrees()?;
-    let here: Vec<_> = rows.into_iter().filter(|row| row.state.path == text).collect();
+    let all = repository.worktrees()?.into_iter();
+    let here: Vec<_> = all.filter(|one| one.path.to_string_lossy() == text).collect();
     if here.is_empty() {
         return Err(Error::NoWorktree(path.to_path_buf()));
     }
-    let lost: Vec<_> = here.into_iter().filter(|row| is_lost(repository, row)).collect();
+    let lost: Vec<_> = here.into_iter().filter(|one| one.is_lost).map(|one| one.row).collect();
     if lost.is_empty() {
         let there = format!("the worktree at {} is there: remove it first", path.display());
         return Err(Error::Refused(there));

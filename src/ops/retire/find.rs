@@ -148,9 +148,9 @@ fn named(repository: &Repository, target: &Target, found: &mut Found) -> Result<
             RefKind::Tag => found.tags.push(named),
         }
     }
-    let worktrees = repository.catalogue.worktrees()?.into_iter();
-    let attached = worktrees.filter(|row| row.state.dataset == target.dataset);
-    found.worktrees = attached.map(|row| row.state.path).collect();
+    let worktrees = repository.worktrees()?.into_iter();
+    let attached = worktrees.filter(|one| one.row.state.dataset == target.dataset);
+    found.worktrees = attached.map(|one| one.path.display().to_string()).collect();
     found.worktrees.sort();
     Ok(())
 }
