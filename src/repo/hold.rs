@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Error, Repository, Result};
 use crate::catalogue::{RecordFilter, RecordRow};
 use crate::git::Pattern;
-use crate::model::{DatasetName, FileId, Record, RecordKind, RepoPath, Time, VersionId};
+use crate::model::{DatasetName, FileId, Record, RecordKind, Time, VersionId};
 
 /// A reason why something must not be deleted.
 #[derive(Debug, Clone, Serialize)]
@@ -70,8 +70,8 @@ pub struct Doomed<'a> {
 pub struct DoomedFile<'a> {
     /// Its content.
     pub file: FileId,
-    /// The paths that it has in any of them, as [`RepoPath::exact`] writes them; none if it may have
-    /// others.
+    /// The paths that it has in any of them; none if it may have others, or one that is not as it is
+    /// written here.
     pub paths: Option<&'a [String]>,
 }
 
@@ -278,11 +278,8 @@ impl<'a> Holds<'a> {
                 return at_version || versions.is_empty() || files.iter().any(DoomedFile::is_loose);
             };
             let mut paths = files.iter().filter_map(|doomed| doomed.paths);
-            let fits = |path: &String| match RepoPath::from_exact(path) {
-                Some(bytes) => pattern.matches(&bytes),
-                None => pattern.matches(path.as_bytes()),
-            };
-            let is_met = |paths: &[String]| paths.iter().any(fits);
+            let is_met =
+                |paths: &[String]| paths.iter().any(|path| pattern.matches(path.as_bytes()));
             let at_path = files.iter().any(|doomed| doomed.paths.is_none()) || paths.any(is_met);
             at_version && at_path || versions.is_empty() || files.iter().any(DoomedFile::is_loose)
         };

@@ -100,7 +100,8 @@ fn a_path_that_no_pattern_names_is_named_exactly() {
     place.ends(10, "stem hold place 'data:#path:nothing' --case 9 --reason r");
 }
 
-/// A pattern holds what it fits, whatever bytes that is made of.
+/// A pattern holds what it fits, whatever bytes that is made of: how a plan writes such a path is not
+/// compared with it.
 #[test]
 fn a_pattern_holds_a_path_that_is_not_utf_8() {
     let place = Place::new();
