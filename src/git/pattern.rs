@@ -24,7 +24,8 @@ impl Pattern {
     /// The pattern that `text` is; none if it is empty, a comment, or begins with `!`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix(EXACT) {
-            let path = unescaped(path).filter(|path| RepoPath::new(path.clone()).is_ok())?;
+            let path =
+                RepoPath::unescaped(path).filter(|path| RepoPath::new(path.clone()).is_ok())?;
             return Some(Self(Meaning::Path(path)));
         }
         let (pattern, _, _) = gix::ignore::parse(text.as_bytes(), false).next()?;
@@ -35,7 +36,9 @@ impl Pattern {
     /// The pattern that only the path `path` fits, and what lies below it.
     pub fn of_path(path: &[u8]) -> String {
         let line = std::str::from_utf8(path).ok().and_then(Self::line_of);
-        line.unwrap_or_else(|| format!("{EXACT}{}", escaped(path)))
+        line.unwrap_or_else(|| {
+            format!("{EXACT}{}", RepoPath::escaped(path, |letter| letter.is_control()))
+        })
     }
 
     /// The line that names a path; none if no line can.
@@ -72,41 +75,6 @@ impl Pattern {
         above.map(|(at, _)| &path[..at]).any(|directory| fits(pattern, directory, true))
             || fits(pattern, path, false)
     }
-}
-
-fn escaped(path: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * path.len());
-    for chunk in path.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match letter {
-                '\\' => text.push_str("\\\\"),
-                '\0'..' ' | '\x7f' => text.push_str(&format!("\\x{:02x}", letter as u32)),
-                _ => text.push(letter),
-            }
-        }
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
-    }
-    text
-}
-
-/// The bytes that [`escaped`] has written so.
-fn unescaped(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let (byte, left) = match (first, after) {
-            (b'\\', [b'\\', left @ ..]) => (b'\\', left),
-            (b'\\', [b'x', high, low, left @ ..]) => {
-                let digits = [*high, *low];
-                (u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?, left)
-            }
-            (b'\\', _) => return None,
-            _ => (first, after),
-        };
-        bytes.push(byte);
-        rest = left;
-    }
-    Some(bytes)
 }
 
 fn fits(pattern: &gix::glob::Pattern, path: &[u8], is_dir: bool) -> bool {

@@ -131,12 +131,26 @@ impl RepoPath {
 
     /// [`RepoPath::exact`] for bytes that may not be a path.
     pub fn exact_bytes(bytes: &[u8]) -> String {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            return text.to_owned();
+        match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => Self::escaped(bytes, |_| false),
         }
+    }
+
+    /// Bytes as text: those that are not UTF-8, and ASCII characters that `also` accepts, as `\xNN`, and
+    /// every backslash as `\\`.
+    pub fn escaped(bytes: &[u8], also: impl Fn(char) -> bool) -> String {
         let mut text = String::with_capacity(2 * bytes.len());
         for chunk in bytes.utf8_chunks() {
-            text.push_str(&chunk.valid().replace('\\', "\\\\"));
+            for letter in chunk.valid().chars() {
+                match letter {
+                    '\\' => text.push_str("\\\\"),
+                    _ if letter.is_ascii() && also(letter) => {
+                        text.push_str(&format!("\\x{:02x}", u32::from(letter)));
+                    }
+                    _ => text.push(letter),
+                }
+            }
             for byte in chunk.invalid() {
                 text.push_str(&format!("\\x{byte:02x}"));
             }
@@ -147,6 +161,14 @@ impl RepoPath {
     /// The bytes that [`RepoPath::exact_bytes`] has written so because they are not UTF-8; none if
     /// `text` can only stand for itself.
     pub fn from_exact(text: &str) -> Option<Vec<u8>> {
+        let bytes = Self::unescaped(text)?;
+        let is_text = std::str::from_utf8(&bytes).is_ok();
+        (!is_text && Self::exact_bytes(&bytes) == text).then_some(bytes)
+    }
+
+    /// The bytes that [`RepoPath::escaped`] has written so; none if a backslash begins nothing that it
+    /// writes.
+    pub fn unescaped(text: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
         while let Some((&first, after)) = rest.split_first() {
@@ -163,8 +185,7 @@ impl RepoPath {
             bytes.push(byte);
             rest = left;
         }
-        let is_text = std::str::from_utf8(&bytes).is_ok();
-        (!is_text && Self::exact_bytes(&bytes) == text).then_some(bytes)
+        Some(bytes)
     }
 
     /// [`RepoPath::show`] for bytes that may not be a path.
