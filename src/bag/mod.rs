@@ -16,7 +16,7 @@ pub use check::{Checked, Problem, check};
 pub use digest::{Digests, digest};
 pub use error::{Error, Result};
 pub use names::Names;
-pub use write::{Draft, Sealed};
+pub use write::{Draft, Sealed, destroy};
 
 /// Where the payload lies in a bag.
 pub const PAYLOAD: &str = "data";

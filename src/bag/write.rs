@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::digest::digest_all;
@@ -72,6 +72,16 @@ impl Draft {
         if workshop.join(BAG).symlink_metadata().is_err() {
             clear(&workshop);
         }
+    }
+
+    /// Destroys what was made so far of the bag that is to lie at `place`; each file by `shred`.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being read or removed.
+    pub fn destroy(place: &Path, shred: &dyn Fn(&Path) -> io::Result<()>) -> Result<()> {
+        let place = std::path::absolute(place).map_err(Error::io("find", place))?;
+        destroy(&workshop_of(&place), shred)
     }
 
     /// Where the payload is to be written.
@@ -224,6 +234,22 @@ fn workshop_of(place: &Path) -> PathBuf {
     name.push(place.file_name().unwrap_or_default());
     name.push(".unfinished-archive");
     place.with_file_name(name)
+}
+
+/// Destroys a directory, each file by `shred`; one that is not there is destroyed already.
+///
+/// # Errors
+///
+/// What keeps it from being read or removed.
+pub fn destroy(root: &Path, shred: &dyn Fn(&Path) -> io::Result<()>) -> Result<()> {
+    if root.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    for name in walk(root)? {
+        let path = root.join(name);
+        shred(&path).map_err(Error::io("destroy", &path))?;
+    }
+    fs::remove_dir_all(root).map_err(Error::io("remove", root))
 }
 
 /// Removes the directory of a bag that has left it; what cannot be removed does no harm.

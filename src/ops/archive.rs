@@ -25,15 +25,17 @@ pub use self::restore::{Restored, restore};
 pub use self::verify::{Verified, verify};
 use super::{Error, Result};
 use crate::bag::{Digests, Draft, Sealed};
-use crate::catalogue::{Change, RecordFilter};
+use crate::catalogue::{self, Change, Changeset, RecordFilter};
 use crate::format::frame::Key;
 use crate::model::{
     DatasetName, Entry, FileId, FileRef, Mode, Presence, Record, RecordKind, RepoPath, VersionId,
 };
-use crate::repo::{self, Repository, Revision, Transaction, extract};
+use crate::repo::{self, Repository, Revision, extract, papers};
 use crate::sign::PublicKey;
 use crate::worktree::write::Writer;
 
+/// How often something is done again because somebody has changed something meanwhile.
+const TRIES: u32 = 20;
 /// The files of an archive that are not payload, beside those that every bag has.
 const ABOUT: &str = "stem/archive.json";
 const VERSION: &str = "stem/version.json";
@@ -122,6 +124,16 @@ pub(super) struct Without {
 }
 
 impl Without {
+    /// What an archive of a version lists now.
+    fn listed(&self, repository: &Repository, version: &VersionId) -> Result<Vec<Listed>> {
+        let mut listed = list(repository, &repository.manifest_of(version)?)?;
+        for one in listed.iter_mut().filter(|one| self.files.contains(&one.file.file)) {
+            let (size, certificate) = (one.file.size, self.certificate.clone());
+            (one.presence, one.payload) = (Some(Presence::Erased { size, certificate }), None);
+        }
+        Ok(listed)
+    }
+
     /// Says in the record of an archive that it lacks files which were there.
     pub(super) fn mark(&self, record: &mut Record) {
         if !self.files.is_empty() {
@@ -139,11 +151,7 @@ pub(super) fn create_without(
     dry_run: bool,
 ) -> Result<Archived> {
     let found = repository.resolve(revision)?;
-    let mut listed = list(repository, &repository.manifest_of(&found.version)?)?;
-    for one in listed.iter_mut().filter(|one| without.files.contains(&one.file.file)) {
-        let (size, certificate) = (one.file.size, without.certificate.clone());
-        (one.presence, one.payload) = (Some(Presence::Erased { size, certificate }), None);
-    }
+    let listed = without.listed(repository, &found.version)?;
     let recorded = unrecorded_at(repository, place, &found, &listed)?;
     let mut about = describe::about(repository, &found, &listed)?;
     // What the archive says of the journal is under the checkpoint: that is signed after it.
@@ -168,21 +176,80 @@ pub(super) fn create_without(
             Err(_) => Ok(done),
         };
     }
-    let sealed = match recorded {
-        Some(sealed) => {
-            Draft::tidy(&sealed);
-            sealed
-        }
-        None => write(repository, &mut about, &listed, signed.as_ref(), place)?.place,
+    let draft = match &recorded {
+        Some(_) => None,
+        None => Some(Draft::begin(place, &found.version.to_hex())?),
     };
-    let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
-    read_back.refuse_problems()?;
-    done.place.clone_from(&read_back.place);
-    done.digest = Some(read_back.digest.clone());
-    let mut record = receipt_of("made", &done, repository);
+    let make = || -> Result<Archived> {
+        let sealed = match (draft, recorded) {
+            (Some(draft), _) => {
+                write(repository, draft, &mut about, &listed, signed.as_ref())?.place
+            }
+            (None, recorded) => recorded.unwrap_or_default(),
+        };
+        Draft::tidy(&sealed);
+        let read_back = verify(&sealed, repository.threads(), &*repository.environment.progress)?;
+        read_back.refuse_problems()?;
+        done.place.clone_from(&read_back.place);
+        done.digest = Some(read_back.digest.clone());
+        tell(repository, &done, without, &listed)?;
+        Ok(done)
+    };
+    let made = make();
+    if made.is_err() {
+        refuse_overtaken(repository, place, &found, (without, &listed))?;
+    }
+    made
+}
+
+/// Fails if something was erased that the archive was to hold, and destroys what was made of that: no
+/// certificate names it.
+fn refuse_overtaken(
+    repository: &Repository,
+    place: &Path,
+    found: &Revision,
+    (without, listed): (&Without, &[Listed]),
+) -> Result<()> {
+    repository.refresh()?;
+    if without.listed(repository, &found.version)? == listed {
+        return Ok(());
+    }
+    if let Some(bag) = unrecorded_at(repository, place, found, listed)? {
+        crate::bag::destroy(&bag, &papers::shred)?;
+    }
+    Draft::destroy(place, &papers::shred)?;
+    Err(overtaken("some of it gone by now, and what was made of the archive destroyed"))
+}
+
+fn overtaken(found: &str) -> Error {
+    let (what, expected) = ("what the archive holds".into(), "as it was at the beginning".into());
+    let found = found.into();
+    repo::Error::Catalogue(catalogue::Error::Moved { what, expected, found }).into()
+}
+
+/// Records that an archive was made, of what is still as it was.
+fn tell(
+    repository: &Repository,
+    done: &Archived,
+    without: &Without,
+    listed: &[Listed],
+) -> Result<()> {
+    let subject = format!("{}@{}", done.dataset, done.version);
+    let mut record = receipt_of("made", done, repository);
     without.mark(&mut record);
-    told(repository, "made", &done, vec![Change::Recorded { record }])?;
-    Ok(done)
+    for _ in 0..TRIES {
+        let after = repository.catalogue.journal_head()?.number;
+        repository.refresh()?;
+        if without.listed(repository, &done.version)? != listed {
+            break;
+        }
+        let changes = vec![Change::Recorded { record: record.clone() }];
+        match apply(repository, ("archive-made", &subject), Some(after), changes) {
+            Err(repo::Error::Catalogue(error)) if error.is_lost_race() => {}
+            told => return Ok(told.map(drop)?),
+        }
+    }
+    Err(overtaken("something else"))
 }
 
 /// Where the archive lies, if it is there already and only the record of it is missing, because the
@@ -216,13 +283,12 @@ fn unrecorded_at(
 /// Writes the bag.
 fn write(
     repository: &Repository,
+    draft: Draft,
     about: &mut About,
     listed: &[Listed],
     signed: Option<&(String, PublicKey)>,
-    place: &Path,
 ) -> Result<Sealed> {
     let threads = repository.threads();
-    let draft = Draft::begin(place, &about.version.to_hex())?;
     let expected: BTreeMap<&str, FileRef> = listed
         .iter()
         .filter_map(|one| one.payload.as_deref().map(|name| (name, one.delivered())))
@@ -260,17 +326,18 @@ fn write(
     Ok(sealed?)
 }
 
-/// Records what became of an archive.
-fn told(
+/// Changes the catalogue without an epoch, which may be fenced off; gives the entry's number.
+fn apply(
     repository: &Repository,
-    what: &str,
-    archive: &Archived,
+    (action, subject): (&str, &str),
+    after: Option<u64>,
     changes: Vec<Change>,
-) -> Result<()> {
-    let transaction = Transaction { changes, ..Transaction::default() };
-    let subject = format!("{}@{}", archive.dataset, archive.version);
-    repository.change(&format!("archive-{what}"), &subject, None, transaction)?;
-    Ok(())
+) -> repo::Result<u64> {
+    let (actor, now) = (repository.author()?, repository.now());
+    let mut changeset = Changeset::new(&actor, now, action, subject);
+    changeset.after = after;
+    changeset.changes = changes;
+    Ok(repository.catalogue.apply(&changeset)?.number)
 }
 
 /// The record that something was done with an archive.

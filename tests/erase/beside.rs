@@ -466,3 +466,38 @@ fn what_others_record_beside_an_erasure_in_every_phase_is_kept() {
     });
     assert!(looks > 5);
 }
+
+/// An archive that is being made is known to nobody: what an erasure takes away meanwhile must not
+/// stay in it.
+#[test]
+fn an_archive_is_made_beside_an_erasure_in_every_phase() {
+    let secret = lines("secret", 1500).lines().nth(700).unwrap().to_owned();
+    let (mut made, mut destroyed) = (0, 0);
+    every_moment(|place, look| {
+        let here = Arc::clone(place);
+        let then = Box::new(move || Deed::EraseFile.run(&here, false));
+        let new = place.top().join("new");
+        let (met, ended) = interrupt(place, look, then, |repository| {
+            match ops::archive::create(&repository, "main", &new, false) {
+                Err(error) if is_overtaken(&error) => {}
+                done => drop(done.unwrap()),
+            }
+        });
+        assert!(ended);
+        if met {
+            Deed::EraseFile.check(place);
+            let mut left = super::place::places(place.top(), secret.as_bytes());
+            left.retain(|path| !path.ends_with("/secret"));
+            assert!(left.is_empty(), "look {look}: {left:?}");
+            let unfinished = place.top().join(".new.unfinished-archive");
+            assert!(!unfinished.exists());
+            match new.exists() {
+                true => drop(place.must("stem archive verify -q ../new")),
+                false => destroyed += 1,
+            }
+            made += 1;
+        }
+        met
+    });
+    assert!(destroyed > 2 && made > 3, "{destroyed} of {made} were destroyed");
+}

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::verify::{Verified, verify};
-use super::{Archived, bad, receipt_of};
-use crate::catalogue::{Change, Changeset, Head};
+use super::{Archived, TRIES, apply, bad, receipt_of};
+use crate::catalogue::{Change, Head};
 use crate::format::manifest;
 use crate::model::{DatasetName, FileId, ManifestId, Presence, State, VersionId};
 use crate::ops::state::{States, record_of};
@@ -17,8 +17,6 @@ use crate::repo::{Doomed, Repository, Revision};
 
 /// So many files are marked in one change.
 const BATCH: usize = 20_000;
-/// How often it is looked for again what nothing else needs.
-const TRIES: u32 = 20;
 
 /// A version that leaves for its archive.
 struct Leaving<'a> {
@@ -217,20 +215,6 @@ fn spare(
         }
     })?;
     Ok(())
-}
-
-/// Changes the catalogue without an epoch, which is fenced off here; gives the entry's number.
-fn apply(
-    repository: &Repository,
-    (action, subject): (&str, &str),
-    after: Option<u64>,
-    changes: Vec<Change>,
-) -> crate::repo::Result<u64> {
-    let (actor, now) = (repository.author()?, repository.now());
-    let mut changeset = Changeset::new(&actor, now, action, subject);
-    changeset.after = after;
-    changeset.changes = changes;
-    Ok(repository.catalogue.apply(&changeset)?.number)
 }
 
 /// Records that it was dropped, and that the version lies in an archive.
