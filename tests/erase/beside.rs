@@ -501,3 +501,38 @@ fn an_archive_is_made_beside_an_erasure_in_every_phase() {
     });
     assert!(destroyed > 2 && made > 3, "{destroyed} of {made} were destroyed");
 }
+
+/// Whatever is committed while a dataset is retired is archived with it, or keeps it from being retired,
+/// or is refused.
+#[test]
+fn nothing_is_committed_unseen_beside_a_retirement_in_every_phase() {
+    let (mut kept_out, mut too_late) = (0, 0);
+    every_moment(|place, look| {
+        place.must("stem classify -q data core --reason x --reviewer Bo");
+        let plan = "stem retire plan data --core-to ../kept --aux keep --json";
+        let plan: serde_json::Value = serde_json::from_str(&place.must(plan)).unwrap();
+        let plan = plan["data"]["plan"].as_str().unwrap().to_owned();
+        let here = Arc::clone(place);
+        let save = "cp ../lost lost.jsonl && stem add -q lost.jsonl && stem commit -q -m save";
+        let then = Box::new(move || drop(here.run(save)));
+        let (met, ended) = interrupt(place, look, then, |repository| {
+            let options = ops::retire::RunOptions { plan, ..ops::retire::RunOptions::default() };
+            match ops::retire::run(&repository, &options) {
+                Err(ops::Error::OutOfDate(_)) => {}
+                Err(error) if is_overtaken(&error) => {}
+                done => drop(done.unwrap()),
+            }
+        });
+        assert!(ended);
+        if met {
+            let is_saved = place.run("stem cat main:lost.jsonl").status.success();
+            let is_retired = place.must("stem datasets").contains("[retired]");
+            assert!(!(is_saved && is_retired), "look {look}: retired without what was committed");
+            assert!(is_saved || is_retired, "look {look}: neither of them was done");
+            kept_out += u32::from(is_saved);
+            too_late += u32::from(is_retired);
+        }
+        met
+    });
+    assert!(kept_out > 0 && too_late > 0, "{kept_out} were faster, {too_late} came too late");
+}
