@@ -7,7 +7,7 @@ use serde::Serialize;
 pub use self::renames::find_renames;
 
 use super::{Error, Result};
-use crate::format::manifest;
+use crate::format::manifest::{self, Finder};
 use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, Scope, VersionId};
 use crate::repo::{Looking, Repository, hash_file, survey};
 use crate::worktree::Root;
@@ -216,7 +216,6 @@ fn with_files(
 ) -> Result<Vec<PathChange>> {
     let looking = Looking { scope: scope.clone(), tracked_only: true, ..Looking::default() };
     let seen = survey(repository, &looking)?;
-    let nodes = repository.nodes();
     let root = Root::open(&repository.place.root)?;
     let mut by_path: BTreeMap<RepoPath, PathChange> =
         changes.into_iter().map(|change| (change.path.clone(), change)).collect();
@@ -227,8 +226,9 @@ fn with_files(
         files.push((file.path, Some(FileRef { mode: stat.mode, size: stat.size, file: id })));
     }
     files.extend(seen.deleted.into_iter().map(|path| (path, None)));
+    let mut finder = Finder::new(repository.nodes(), *old)?;
     for (path, new) in files {
-        let old = manifest::get(&nodes, old, path.as_bytes())?;
+        let old = finder.find(path.as_bytes())?;
         match PathChange::new(path.clone(), old, new) {
             Some(change) => by_path.insert(path, change),
             None => by_path.remove(&path),

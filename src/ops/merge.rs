@@ -13,7 +13,7 @@ use super::signature::must_be_ready;
 use super::travel::{Journey, differences};
 use super::{Error, Result};
 use crate::catalogue::{Change as Moved, Head};
-use crate::format::manifest::{self, Change};
+use crate::format::manifest::{self, Change, Finder};
 use crate::model::{DatasetName, ManifestId, RefKind, RefName, RepoPath, VersionId};
 use crate::repo::{self, Absent, Repository, Transaction};
 
@@ -338,7 +338,6 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
     let operation = under_way(repository, doing)?;
     let head = repository.head_manifest()?;
     let mut changes = differences(repository, &repository.state().staged, &head)?;
-    let nodes = repository.nodes();
     let all: BTreeSet<RepoPath> = operation.all().into_iter().collect();
     if !force {
         // What was written into a path in conflict is given up with it; nothing else is.
@@ -346,8 +345,9 @@ pub fn abort(repository: &Repository, doing: Doing, force: bool, dry_run: bool) 
         Journey::by(repository, others.cloned().collect())?.check(repository)?;
     }
     let changed: HashSet<RepoPath> = changes.iter().map(|change| change.path.clone()).collect();
+    let mut finder = Finder::new(repository.nodes(), head)?;
     for path in all.into_iter().filter(|path| !changed.contains(path)) {
-        let file = manifest::get(&nodes, &head, path.as_bytes())?;
+        let file = finder.find(path.as_bytes())?;
         changes.push(Change { path, old: file, new: file });
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));

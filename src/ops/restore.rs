@@ -1,15 +1,13 @@
 //! Bringing back paths from a version or from what is staged.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::travel::{Journey, differences, edits_of, must_fit};
+use super::travel::{Journey, differences, edits_of, file_changes, must_fit};
 use super::{Error, Result};
-use crate::format::manifest::{self, Change};
+use crate::format::manifest::{self, Change, Finder};
 use crate::model::{Entry, FileRef, ManifestId, RepoPath, Scope};
-use crate::repo::{self, Absent, Looking, Repository, Transaction, Updated, survey};
-use crate::worktree::Record;
+use crate::repo::{self, Absent, Repository, Transaction, Updated};
+use crate::worktree::{Record, Stat};
 
 /// What to bring back.
 #[derive(Debug, Clone, Default)]
@@ -134,47 +132,30 @@ fn check_paths(
     if missing.is_empty() { Ok(()) } else { Err(Error::NoMatch(missing)) }
 }
 
-/// The files of the scope that are not as in `source`; `old` is what is staged.
-fn file_changes(
-    repository: &Repository,
-    staged: &ManifestId,
-    source: &ManifestId,
-    scope: &Scope,
-) -> Result<Vec<Change>> {
-    let mut changes: BTreeMap<RepoPath, Change> = BTreeMap::new();
-    for change in differences(repository, staged, source)? {
-        if scope.covers(change.path.as_bytes()) {
-            changes.insert(change.path.clone(), change);
-        }
-    }
-    let looking = Looking { scope: scope.clone(), tracked_only: true, ..Looking::default() };
-    let seen = survey(repository, &looking)?;
-    let nodes = repository.nodes();
-    for path in seen.modified.into_iter().map(|file| file.path).chain(seen.deleted) {
-        if !changes.contains_key(&path) {
-            let file = manifest::get(&nodes, source, path.as_bytes())?;
-            changes.insert(path.clone(), Change { path, old: file, new: file });
-        }
-    }
-    Ok(changes.into_values().collect())
-}
-
 /// Makes the index's news agree with what is staged now: a file of another version is not what is
 /// staged, and a path staged otherwise has a file that is to be looked at again.
 fn agree(repository: &Repository, to_stage: &[Change], updated: &mut Updated) -> Result<()> {
-    let nodes = repository.nodes();
-    let staged = repository.state().staged;
-    let mut records: BTreeMap<RepoPath, Option<Record>> = BTreeMap::new();
-    for change in to_stage {
-        let unknown = |file: FileRef| Record { file, stat: crate::worktree::Stat::UNKNOWN };
-        records.insert(change.path.clone(), change.new.map(unknown));
+    let mut finder = Finder::new(repository.nodes(), repository.state().staged)?;
+    let mut records = std::mem::take(&mut updated.records);
+    let mut failed = None;
+    records.retain(|(path, record)| match finder.find(path.as_bytes()) {
+        Ok(file) => record.map(|record| record.file) == file,
+        Err(error) => {
+            failed.get_or_insert(error);
+            false
+        }
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
     }
-    for (path, record) in std::mem::take(&mut updated.records) {
-        let file = manifest::get(&nodes, &staged, path.as_bytes())?;
-        if record.map(|record| record.file) == file {
-            records.insert(path, record);
+    let known = records.len();
+    for change in to_stage {
+        if records[..known].binary_search_by(|(path, _)| path.cmp(&change.path)).is_err() {
+            let unknown = |file: FileRef| Record { file, stat: Stat::UNKNOWN };
+            records.push((change.path.clone(), change.new.map(unknown)));
         }
     }
-    updated.records = records.into_iter().collect();
+    records.sort_by(|a, b| a.0.cmp(&b.0));
+    updated.records = records;
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! Bringing the worktree from one version's listing to another's, keeping what is staged besides.
 
-use std::collections::BTreeMap;
-
 use super::Result;
 use crate::format;
-use crate::format::manifest::{self, Change};
-use crate::model::{Entry, FileRef, ManifestId, RepoPath};
+use crate::format::manifest::{self, Change, Finder};
+use crate::model::{Entry, FileRef, ManifestId, RepoPath, Scope};
 use crate::repo::{self, Absent, Looking, Repository, Session, Updated, survey, update};
 use crate::worktree::Index;
 
@@ -29,7 +27,7 @@ impl Journey {
         let staged = repository.state().staged;
         let index = repository.index()?;
         if force {
-            let changes = forced(repository, &staged, target)?;
+            let changes = file_changes(repository, &staged, target, &Scope::default())?;
             return Ok(Self { goal: Some(*target), changes, index });
         }
         let head = repository.head_manifest()?;
@@ -133,26 +131,34 @@ pub fn absent_in(repository: &Repository, listing: &ManifestId) -> Result<Vec<Ab
     Ok(absent)
 }
 
-/// Every path where the files or what is staged are not as in `target`.
-fn forced(
+/// Every path of the scope where the files or what is staged are not as in `target`, in order; `old`
+/// is what is staged.
+///
+/// # Errors
+///
+/// What keeps the listings or the worktree from being read.
+pub(super) fn file_changes(
     repository: &Repository,
     staged: &ManifestId,
     target: &ManifestId,
+    scope: &Scope,
 ) -> Result<Vec<Change>> {
-    let mut changes: BTreeMap<RepoPath, Change> = BTreeMap::new();
-    for change in differences(repository, staged, target)? {
-        changes.insert(change.path.clone(), change);
-    }
-    let looking = Looking { tracked_only: true, ..Looking::default() };
+    let mut changes = differences(repository, staged, target)?;
+    changes.retain(|change| scope.covers(change.path.as_bytes()));
+    let staged_otherwise = changes.len();
+    let looking = Looking { scope: scope.clone(), tracked_only: true, ..Looking::default() };
     let seen = survey(repository, &looking)?;
-    let nodes = repository.nodes();
+    let mut finder = Finder::new(repository.nodes(), *target)?;
     for path in seen.modified.into_iter().map(|file| file.path).chain(seen.deleted) {
-        if !changes.contains_key(&path) {
-            let file = manifest::get(&nodes, target, path.as_bytes())?;
-            changes.insert(path.clone(), Change { path, old: file, new: file });
+        let known = &changes[..staged_otherwise];
+        if known.binary_search_by(|change| change.path.cmp(&path)).is_err() {
+            let file = finder.find(path.as_bytes())?;
+            changes.push(Change { path, old: file, new: file });
         }
     }
-    Ok(changes.into_values().collect())
+    // Three lists in order, one behind the other, which a stable sort merges.
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(changes)
 }
 
 /// What a listing is changed to by `changes`.
@@ -188,10 +194,10 @@ fn keep_staged(
     staged: &ManifestId,
     changes: &mut Vec<Change>,
 ) -> Result<()> {
-    let nodes = repository.nodes();
+    let mut finder = Finder::new(repository.nodes(), *staged)?;
     let mut unsaved = Vec::new();
     for change in changes.iter_mut() {
-        let now: Option<FileRef> = manifest::get(&nodes, staged, change.path.as_bytes())?;
+        let now = finder.find(change.path.as_bytes())?;
         if now != change.old && now != change.new {
             unsaved.push(change.path.clone());
         }

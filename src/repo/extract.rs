@@ -3,6 +3,7 @@
 //! Small files are taken by the batch, in path order, which is near to the order they lie in. A big
 //! file is shared: whoever is free takes its next chunks and writes them where they belong.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,8 +46,14 @@ pub struct Sums {
 const LISTED_FILES: usize = 1 << 16;
 /// From this size on the threads share a file.
 const BIG_BYTES: u64 = 8 << 20;
-/// Small files are taken by so many.
+/// A batch of small files has at least so many, as long as there are more.
 const BATCH_FILES: usize = 32;
+/// No batch has more.
+const MOST_BATCH_FILES: usize = 1 << 10;
+/// A batch with so many bytes gets no more files.
+const BATCH_BYTES: u64 = 8 << 20;
+/// Every thread finds so many batches if there are enough files, so that all end together.
+const BATCHES: usize = 8;
 
 /// Writes `entries` (sorted by path) below the top of `writer`.
 ///
@@ -165,9 +172,10 @@ fn extract_present(
     };
     let (big, small): (Vec<_>, Vec<_>) = (0..entries.len()).partition(is_big);
     let big = big.into_iter().map(big::BigFile::new).collect();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::default();
-    let shared = Shared { repository, writer, threads, entries, formers, big, small, next, done };
+    let batches = batches(entries, &small, threads);
+    let (next, done) = Default::default();
+    let shared =
+        Shared { repository, writer, threads, entries, formers, big, small, batches, next, done };
     let results = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
@@ -186,6 +194,30 @@ fn extract_present(
     Ok(done)
 }
 
+/// Cuts the list of small files into batches: where directories end, as far as that leaves enough
+/// for every thread, because two that make files in one directory wait for each other.
+fn batches(entries: &[Entry], small: &[usize], threads: usize) -> Vec<Range<usize>> {
+    let most_files = (small.len() / (threads * BATCHES)).clamp(BATCH_FILES, MOST_BATCH_FILES);
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (place, &index) in small.iter().enumerate() {
+        let Entry { path, file } = &entries[index];
+        let files = place - start;
+        let is_enough = files >= most_files || bytes >= BATCH_BYTES;
+        let may_end = files >= BATCH_FILES;
+        let begins = || path.directory() != entries[small[place - 1]].path.directory();
+        if is_enough || may_end && begins() {
+            batches.push(start..place);
+            (start, bytes) = (place, 0);
+        }
+        bytes += file.size;
+    }
+    if start < small.len() {
+        batches.push(start..small.len());
+    }
+    batches
+}
+
 struct Shared<'a> {
     repository: &'a Repository,
     writer: &'a Writer,
@@ -194,6 +226,8 @@ struct Shared<'a> {
     formers: &'a FormerFiles<'a>,
     big: Vec<big::BigFile<'a>>,
     small: Vec<usize>,
+    /// Pieces of `small`.
+    batches: Vec<Range<usize>>,
     next: AtomicUsize,
     done: Mutex<Extracted>,
 }
@@ -224,12 +258,9 @@ impl<'s, 'a> Worker<'s, 'a> {
             big::take_part(&mut self, file)?;
         }
         loop {
-            let start = self.shared.next.fetch_add(BATCH_FILES, Relaxed);
-            let end = (start + BATCH_FILES).min(self.shared.small.len());
-            if start >= end {
-                break;
-            }
-            for &index in &self.shared.small[start..end] {
+            let number = self.shared.next.fetch_add(1, Relaxed);
+            let Some(batch) = self.shared.batches.get(number) else { break };
+            for &index in &self.shared.small[batch.clone()] {
                 let result = self.small(&self.shared.entries[index]);
                 self.finished(index, result)?;
             }
@@ -283,5 +314,41 @@ impl<'s, 'a> Worker<'s, 'a> {
             None => self.content.chunk(chunk)?,
         };
         Ok(self.gather.put(new, bytes)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FileId, FileRef, RepoPath};
+
+    fn entries(directories: usize, files: usize, size: u64) -> Vec<Entry> {
+        let file = FileRef { mode: Mode::File, size, file: FileId::of(b"") };
+        let all = (0..directories).flat_map(|directory| (0..files).map(move |at| (directory, at)));
+        let path = |(directory, at)| RepoPath::new(format!("d{directory:03}/{at:05}")).unwrap();
+        all.map(|place| Entry { path: path(place), file }).collect()
+    }
+
+    fn lengths(entries: &[Entry], threads: usize) -> Vec<usize> {
+        let small: Vec<usize> = (0..entries.len()).collect();
+        let batches = batches(entries, &small, threads);
+        let all: Vec<usize> = batches.iter().cloned().flatten().collect();
+        assert_eq!(all, small);
+        batches.iter().map(Range::len).collect()
+    }
+
+    /// Two threads that make files in one directory wait for each other.
+    #[test]
+    fn a_batch_of_many_files_ends_with_its_directory() {
+        assert_eq!(lengths(&entries(200, 500, 1_000), 2), [500; 200]);
+        assert_eq!(lengths(&entries(1_000, 10, 1_000), 2), [40; 250]);
+        assert_eq!(lengths(&entries(1, 100_000, 1_000), 2)[..2], [1_024; 2]);
+    }
+
+    #[test]
+    fn there_is_something_to_do_for_every_thread() {
+        assert_eq!(lengths(&entries(1, 100, 1_000), 2), [32, 32, 32, 4]);
+        assert_eq!(lengths(&entries(1, 6, 5 << 20), 2), [2, 2, 2]);
+        assert_eq!(lengths(&[], 2), [0; 0]);
     }
 }

@@ -46,7 +46,9 @@ struct Window {
     pack: PackName,
     file: Arc<dyn MediumRead>,
     start: u64,
+    /// Behind the first `filled` bytes stands what was read before.
     bytes: Vec<u8>,
+    filled: usize,
     used: u64,
 }
 
@@ -235,19 +237,22 @@ impl Buffers {
         let window = &mut self.windows[number];
         window.used = clock;
         window.start = offset;
-        window.bytes.resize(wanted, 0);
-        if let Err(source) = window.file.read_at(offset, &mut window.bytes) {
-            window.bytes.clear();
+        window.filled = 0;
+        if window.bytes.len() < wanted {
+            window.bytes.resize(wanted, 0);
+        }
+        if let Err(source) = window.file.read_at(offset, &mut window.bytes[..wanted]) {
             return Err(Error::Io { action: "read", name: pack_file(info.name), source });
         }
+        window.filled = wanted;
         Ok((number, 0))
     }
 
     /// The window that was used longest ago, turned to another pack.
     fn replace(&mut self, store: &Inner, info: &PackInfo) -> Result<usize, Error> {
         let file = store.files.open(info)?;
-        let window =
-            Window { pack: info.name, file, start: 0, bytes: Vec::new(), used: self.clock };
+        let (bytes, filled) = (Vec::new(), 0);
+        let window = Window { pack: info.name, file, start: 0, bytes, filled, used: self.clock };
         if self.windows.len() < WINDOWS {
             self.windows.push(window);
             return Ok(self.windows.len() - 1);
@@ -261,6 +266,6 @@ impl Buffers {
 
 impl Window {
     fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
+        self.start + self.filled as u64
     }
 }
