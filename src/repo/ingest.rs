@@ -2,8 +2,9 @@
 //!
 //! Each thread owns a whole pipeline and its own pack; what is shared is the set of known ids.
 //! Small files are taken by the batch. A big file is a cursor that the threads share: whoever
-//! holds it reads the next block, hashes it into the file's id and finds the cuts, which depend on
-//! what came before; hashing, compressing and packing of the chunks happen outside.
+//! holds it reads the next block and finds the cuts, which depend on what came before; hashing it
+//! into the file's id is a second such step, while the next block is read; hashing, compressing and
+//! packing of the chunks happen outside of both.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -81,6 +81,28 @@ fn big_files_and_files_that_fail_stand_between_small_ones() {
     place.assert_sound();
 }
 
+/// Whichever thread reads, hashes and stores its pieces, its id is the BLAKE3 of all bytes in their order.
+#[test]
+fn the_id_of_a_big_file_is_its_hash_with_any_number_of_threads() {
+    let old = noise(1, 30 << 20);
+    let new = [&old[..20 << 20], b"edited", &old[20 << 20..], &old[..5 << 20]].concat();
+    for threads in ["1", "2", "7"] {
+        let place = Place::new();
+        place.ok(&["config", "set", "core.threads", threads]);
+        for bytes in [&old, &new] {
+            place.write("d/big", bytes);
+            place.write("small", b"beside");
+            place.commit("one");
+            let (_, listed) = place.json(&["ls", "-r", "--long"]);
+            let id = blake3::hash(bytes).to_hex();
+            assert_eq!(listed["entries"][0]["file"], id.as_str(), "{threads} threads: {listed:#}");
+            let whole = place.run(&["cat", "HEAD:d/big"]).stdout;
+            assert!(whole == *bytes, "{threads} threads");
+        }
+        place.ok(&["fsck", "--read-files"]);
+    }
+}
+
 /// As Git leaves a repository inside of another one alone.
 #[test]
 fn a_worktree_inside_of_another_is_left_out_unless_it_is_named() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Ingested, Worker, concerns_one_file, finish_recipe, push};
 use crate::chunk::{PROFILE_BYTES, Profile, next_cut};
@@ -13,7 +13,7 @@ use crate::model::{ChunkId, FileId, FileRef};
 use crate::repo::{Error, Result, banned, hash_file};
 use crate::worktree::{self, Found, Stat};
 
-/// How much is read under the cursor's lock. It is hashed, cut and packed while it lies in the
+/// How much is read under the cursor's lock. It is cut, hashed and packed while it lies in the
 /// core's own cache.
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -23,6 +23,9 @@ pub(super) struct BigFile {
     index: usize,
     wanted: Found,
     cursor: Mutex<Cursor>,
+    whole: Mutex<Whole>,
+    /// Tells that the next block may be hashed.
+    hashed: Condvar,
     assembly: Mutex<Assembly>,
 }
 
@@ -37,10 +40,16 @@ struct Cursor {
 struct Open {
     file: File,
     before: Stat,
-    hasher: blake3::Hasher,
     profile: Option<Profile>,
     carry: Vec<u8>,
     size: u64,
+}
+
+/// The hash of the whole file, as far as its blocks have come in.
+#[derive(Default)]
+struct Whole {
+    hasher: blake3::Hasher,
+    next: u64,
 }
 
 /// The recipe as far as its blocks have come in.
@@ -55,17 +64,21 @@ struct Assembly {
     closed: bool,
 }
 
-/// A block of whole chunks.
+/// A block of whole chunks, and the beginning of the next one.
 struct Block {
     number: u64,
     profile: Profile,
+    /// Before this the buffer has what the block before has left.
+    fresh: usize,
     cuts: Vec<usize>,
-    end: Option<Ingested>,
+    /// How the file looks, if it ends here.
+    after: Option<Stat>,
 }
 
 impl BigFile {
     pub(super) fn new((index, wanted): (usize, Found)) -> Self {
-        Self { index, wanted, cursor: Mutex::default(), assembly: Mutex::default() }
+        let (cursor, whole, hashed, assembly) = Default::default();
+        Self { index, wanted, cursor, whole, hashed, assembly }
     }
 }
 
@@ -76,8 +89,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Takes blocks of `file` until none is left.
 pub(super) fn take_part(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<()> {
     loop {
-        let block = match read_block(worker, file) {
-            Ok(Some(block)) => block,
+        let next = read_block(worker, file).and_then(|block| {
+            let Some(block) = block else { return Ok(None) };
+            let end = hash_block(worker, file, &block)?;
+            Ok(Some((block, end)))
+        });
+        let (block, end) = match next {
+            Ok(Some(next)) => next,
             Ok(None) => return Ok(()),
             Err(error) if concerns_one_file(&error) => {
                 lock(&file.cursor).done = true;
@@ -91,8 +109,24 @@ pub(super) fn take_part(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<(
             Err(error) => return Err(error),
         };
         let chunks = store_block(worker, &block)?;
-        assemble(worker, file, block, chunks)?;
+        assemble(worker, file, &block, end, chunks)?;
     }
+}
+
+/// Hashes a block into the file's id when all before it have been, which other threads do as soon as
+/// they have read them. Reading the next block goes on meanwhile. With the last one comes what the
+/// file is, if it may come in: it may be another one than was looked at before.
+fn hash_block(worker: &Worker<'_, '_>, file: &BigFile, block: &Block) -> Result<Option<Ingested>> {
+    let comes_later = |whole: &mut Whole| whole.next != block.number;
+    let whole = file.hashed.wait_while(lock(&file.whole), comes_later);
+    let mut whole = whole.unwrap_or_else(PoisonError::into_inner);
+    whole.hasher.update(&worker.buffer[block.fresh..]);
+    whole.next += 1;
+    file.hashed.notify_all();
+    let Some(stat) = block.after else { return Ok(None) };
+    let file = FileId::from_bytes(*whole.hasher.finalize().as_bytes());
+    worker.shared.session.repository().admit(&file)?;
+    Ok(Some(Ingested { file: FileRef { mode: stat.mode, size: stat.size, file }, stat }))
 }
 
 /// Reads the next block into the worker's buffer, and cuts it.
@@ -117,14 +151,8 @@ fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Bloc
             banned::admit_file(overlay.bans(), &wanted.path, &open)?;
         }
         let (handle, before) = worker.shared.root.open_file(&wanted.path)?;
-        cursor.open = Some(Open {
-            file: handle,
-            before,
-            hasher: blake3::Hasher::new(),
-            profile: None,
-            carry: Vec::new(),
-            size: 0,
-        });
+        cursor.open =
+            Some(Open { file: handle, before, profile: None, carry: Vec::new(), size: 0 });
     }
     let number = cursor.blocks;
     let Some(open) = cursor.open.as_mut() else { return Ok(None) };
@@ -133,9 +161,8 @@ fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Bloc
         |source| Error::Io { path: worker.shared.root.path().join(wanted.path.show()), source };
     buffer.clear();
     buffer.append(&mut open.carry);
-    let old = buffer.len();
+    let fresh = buffer.len();
     let read = (&open.file).take(BLOCK_BYTES as u64).read_to_end(buffer).map_err(io)?;
-    open.hasher.update(&buffer[old..]);
     open.size += read as u64;
     let at_end = read < BLOCK_BYTES;
     let profile = *open
@@ -144,28 +171,24 @@ fn read_block(worker: &mut Worker<'_, '_>, file: &BigFile) -> Result<Option<Bloc
     let cuts = cut(buffer, profile, at_end);
     let used = cuts.last().copied().unwrap_or(0);
     open.carry.extend_from_slice(&buffer[used..]);
-    buffer.truncate(used);
-    let end = if at_end { Some(ended(worker, open, wanted)?) } else { None };
+    let after = if at_end { Some(ended(open, wanted)?) } else { None };
     cursor.blocks += 1;
     cursor.done = at_end;
     if at_end {
         cursor.open = None;
     }
     worker.shared.session.repository().environment.progress.advance(u64::from(at_end), read as u64);
-    Ok(Some(Block { number, profile, cuts, end }))
+    Ok(Some(Block { number, profile, fresh, cuts, after }))
 }
 
-/// What the file was, if it did not change while it was read, and may come in: it may be another one
-/// than was looked at before.
-fn ended(worker: &Worker<'_, '_>, open: &Open, wanted: &Found) -> Result<Ingested> {
+/// How the file looks, if it did not change while it was read.
+fn ended(open: &Open, wanted: &Found) -> Result<Stat> {
     let after = Stat::of_file(&open.file)
         .map_err(|source| Error::Io { path: wanted.path.show().into(), source })?;
     if after != open.before || after.size != open.size {
         return Err(worktree::Error::Changing { path: wanted.path.clone() }.into());
     }
-    let file = FileId::from_bytes(*open.hasher.finalize().as_bytes());
-    worker.shared.session.repository().admit(&file)?;
-    Ok(Ingested { file: FileRef { mode: after.mode, size: open.size, file }, stat: after })
+    Ok(after)
 }
 
 /// The ends of the chunks that lie whole in `data`.
@@ -197,13 +220,14 @@ fn store_block(worker: &mut Worker<'_, '_>, block: &Block) -> Result<Vec<ChunkRe
 fn assemble(
     worker: &mut Worker<'_, '_>,
     file: &BigFile,
-    block: Block,
+    block: &Block,
+    end: Option<Ingested>,
     chunks: Vec<ChunkRef>,
 ) -> Result<()> {
     let session = worker.shared.session;
     let mut assembly = lock(&file.assembly);
     let assembly = &mut *assembly;
-    if let Some(ingested) = block.end {
+    if let Some(ingested) = end {
         assembly.end = Some((block.number + 1, ingested));
     }
     assembly.waiting.insert(block.number, chunks);
