@@ -57,11 +57,16 @@ pub(super) fn unknown_verb(error: &clap::Error) -> Option<Failure> {
         Some(ContextValue::String(word)) => std::slice::from_ref(word),
         _ => &[],
     };
-    let instead = ELSEWHERE.iter().find(|(verb, _)| *verb == word).map(|(_, what)| *what);
+    let shown = error.render().to_string();
+    let above = shown.lines().find_map(|line| verbs_of(line.trim())).unwrap_or_default();
+    let instead = ELSEWHERE.iter().find(|(verb, _)| above.is_empty() && *verb == word);
     let hint = match (instead, nearest(&word, similar.iter().map(String::as_str))) {
-        (Some(instead), _) => instead.to_owned(),
+        (Some((_, instead)), _) => (*instead).to_owned(),
         (None, Some(similar)) => format!("did you mean `{similar}`?"),
-        (None, None) => "`stem --help` lists the verbs".to_owned(),
+        (None, None) if above == "config" && word.contains('.') => {
+            format!("`stem config get {word}` shows a setting, `stem config set {word} …` makes it")
+        }
+        (None, None) => format!("`{} --help` lists the verbs", ["stem", &above].join(" ").trim()),
     };
     Some(Failure::Unknown { said: format!("there is no verb `{word}`"), hint })
 }
@@ -75,6 +80,12 @@ pub(super) fn misfit(error: &clap::Error) -> Failure {
     let usage = lines.clone().find(|line| line.starts_with("Usage: "));
     let hint = usage.unwrap_or("`stem --help` lists the verbs").to_owned();
     Failure::Unknown { said, hint }
+}
+
+/// The verbs in a line of usage: those after which another one was expected.
+fn verbs_of(usage: &str) -> Option<String> {
+    let words = usage.strip_prefix("Usage: ")?.split_whitespace().skip(1);
+    Some(words.take_while(|word| !word.starts_with(['[', '<'])).collect::<Vec<_>>().join(" "))
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {

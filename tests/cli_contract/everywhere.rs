@@ -171,6 +171,9 @@ fn habits_of_git_are_understood() {
         place.refused(&[verb], 2, instead);
     }
     place.refused(&["config", "got"], 2, "did you mean `get`?");
+    // As Git sets it.
+    place.refused(&["config", "core.threads", "3"], 2, "`stem config set core.threads …` makes it");
+    place.refused(&["key", "make"], 2, "`stem key --help` lists the verbs");
     let ran = place.run(&["--json", "add"]);
     assert!(ran.err.contains("PATH"), "it says which argument is missing: {ran:?}");
 }
