@@ -177,3 +177,31 @@ fn unsaved_changes_are_15_with_a_list() {
     assert_eq!(std::fs::read(place.top.join("d/b")).unwrap(), b"changed\n");
     fails(&place, &["branch", "-d", "side"], 15, "not_merged");
 }
+
+/// A variable of a script that was not set stands for nothing, not for whatever is checked out.
+#[test]
+fn an_empty_revision_is_none() {
+    let place = Place::new();
+    place.good(&["commit", "--allow-empty", "-m", "second"]);
+    for args in [
+        &["hold", "place", "", "--case", "c", "--reason", "r"][..],
+        &["classify", "", "auxiliary", "--reason", "r", "--reviewer", "b"],
+        &["state", "set", "", "retired", "--reason", "r"],
+        &["consumer", "add", "m", "--kind", "model", "--used", ""],
+        &["note", "add", "", "text"],
+        &["metric", "set", "", "a=1"],
+        &["archive", "create", "", "../archive"],
+        &["retire", "plan", "", "--core-to", "../core", "--aux", "keep"],
+        &["lineage", ""],
+        &["reset", "--hard", ""],
+        &["merge", ""],
+    ] {
+        fails(&place, args, 2, "bad_revision");
+    }
+    for range in ["HEAD~1..", "..HEAD", "..", "HEAD~1..."] {
+        place.good(&["log", range]);
+        place.good(&["diff", range]);
+    }
+    assert_eq!(place.good(&["cat", ":a"]).out, "one\n");
+    assert!(place.json(&["hold", "list"])["holds"].as_array().unwrap().is_empty());
+}
