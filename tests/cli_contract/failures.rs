@@ -205,3 +205,23 @@ fn an_empty_revision_is_none() {
     assert_eq!(place.good(&["cat", ":a"]).out, "one\n");
     assert!(place.json(&["hold", "list"])["holds"].as_array().unwrap().is_empty());
 }
+
+/// A directory is no damaged object, and neither is a name that is too long for a file.
+#[test]
+fn a_directory_in_the_place_of_a_file_is_wrong_usage() {
+    let place = Place::new();
+    let long = "x".repeat(300);
+    for name in ["d", &long] {
+        for args in [
+            &["contains", name][..],
+            &["policy", "set", name],
+            &["audit", "check-proof", name],
+            &["audit", "verify", "--checkpoint", name],
+        ] {
+            fails(&place, args, 2, "not_a_file");
+        }
+    }
+    for args in [&["erase", "show", "d"][..], &["retire", "run", "d"], &["contains", ""]] {
+        fails(&place, args, 2, "not_a_file");
+    }
+}
