@@ -244,6 +244,7 @@ fn tell_ops(error: &ops::Error) -> Told {
             "stage changes with `stem add`, or use `--allow-empty`",
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
+        E::Unsaid(_) => told(Exit::USAGE, "empty_message", "say in words who, why or what"),
         E::NoMatch(_) => told(
             Exit::NOT_FOUND,
             "no_path",

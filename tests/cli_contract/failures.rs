@@ -225,3 +225,27 @@ fn a_directory_in_the_place_of_a_file_is_wrong_usage() {
         fails(&place, args, 2, "not_a_file");
     }
 }
+
+/// What is missing is named, and not an option that the verb does not have.
+#[test]
+fn an_option_that_says_nothing_is_named() {
+    let place = Place::new();
+    for (args, option) in [
+        (&["hold", "place", "data", "--case", " ", "--reason", "r"][..], "--case"),
+        (&["hold", "place", "data", "--case", "c", "--reason", ""], "--reason"),
+        (&["hold", "release", "h1", "--reason", ""], "--reason"),
+        (&["classify", "data", "core", "--reason", "r", "--reviewer", ""], "--reviewer"),
+        (&["state", "set", "data", "deprecated", "--reason", ""], "--reason"),
+        (&["erase", "plan", "--path", "a", "--reason", ""], "--reason"),
+        (&["erase", "lift", "a", "--reason", ""], "--reason"),
+        (
+            &["retire", "plan", "data", "--core-to", "../c", "--aux", "keep", "--reason="],
+            "--reason",
+        ),
+    ] {
+        fails(&place, args, 2, "empty_message");
+        let said = place.run(args).err;
+        assert!(said.contains(&format!("`{option}` says nothing")), "{args:?}: {said}");
+        assert!(!said.contains("-m"), "{args:?}: {said}");
+    }
+}

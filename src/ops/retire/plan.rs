@@ -10,6 +10,7 @@ use crate::format::canonical;
 use crate::model::{DatasetName, FileId, State, Time, VersionId};
 use crate::ops::classify::Amount;
 use crate::ops::erase::{self, AsOf, Downstream, NamedRef, Selector};
+use crate::ops::error::must_say;
 use crate::ops::state::States;
 use crate::ops::target::Target;
 use crate::ops::{Error, Result, add};
@@ -190,9 +191,7 @@ impl Plan {
 /// [`Error::Unclassified`]; [`Error::Blocked`] if a hold or a date forbids to destroy what would be
 /// destroyed; [`crate::catalogue::Error::Illegal`] if it is archived or erased already.
 pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
-    if options.reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", &options.reason)?;
     let target = Target::find(repository, &options.target)?;
     if target.pattern.is_some() {
         return Err(Error::Refused("datasets and versions are retired, not paths".into()));
