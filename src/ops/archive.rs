@@ -111,7 +111,24 @@ pub fn create(
     place: &Path,
     dry_run: bool,
 ) -> Result<Archived> {
+    must_be_a_place(place)?;
     create_without(repository, revision, place, &Without::default(), dry_run)
+}
+
+/// Fails for what cannot be the name of an archive: the journal, plans and certificates name it in
+/// text, and what looks like an address would become a directory here, which nobody wants.
+pub(super) fn must_be_a_place(place: &Path) -> Result<()> {
+    let why = match place.to_str() {
+        None => "is not UTF-8, and the journal must be able to name it",
+        Some(text) if text.contains("://") => {
+            "is an address: there are no remotes yet, name a directory"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Error::Refused(format!(
+        "{} {why}",
+        RepoPath::show_bytes(place.as_os_str().as_encoded_bytes())
+    )))
 }
 
 /// Files that an archive shall not have, because they are about to be erased.

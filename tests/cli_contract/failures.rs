@@ -249,3 +249,17 @@ fn an_option_that_says_nothing_is_named() {
         assert!(!said.contains("-m"), "{args:?}: {said}");
     }
 }
+
+/// An address would become a directory of that name, and everybody would believe that the archives
+/// lie elsewhere.
+#[test]
+fn an_address_is_no_place_for_an_archive() {
+    let place = Place::new();
+    place.good(&["classify", "data", "core", "--reason", "r", "--reviewer", "b"]);
+    let address = "s3://bucket/core";
+    fails(&place, &["archive", "create", "HEAD", address], 2, "refused");
+    let plan = ["retire", "plan", "data", "--core-to", address, "--aux", "keep"];
+    fails(&place, &plan, 2, "refused");
+    assert!(place.run(&plan).err.contains("there are no remotes yet"));
+    assert!(!place.top.join("s3:").exists());
+}

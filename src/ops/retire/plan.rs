@@ -8,6 +8,7 @@ use super::find::found;
 use super::{PAPERS, apply, recorded};
 use crate::format::canonical;
 use crate::model::{DatasetName, FileId, State, Time, VersionId};
+use crate::ops::archive::must_be_a_place;
 use crate::ops::classify::Amount;
 use crate::ops::erase::{self, AsOf, Downstream, NamedRef, Selector};
 use crate::ops::error::must_say;
@@ -200,6 +201,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let successor =
         options.successor.as_deref().map(|text| repository.resolve(text)).transpose()?;
     let successor = successor.map(|found| format!("{}@{}", found.dataset, found.version));
+    must_be_a_place(&options.core_to)?;
     let core_to = absolute(&options.core_to)?;
     let head = repository.catalogue.journal_head()?;
     let datasets = [target.dataset.to_string()].into();
