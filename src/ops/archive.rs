@@ -151,12 +151,27 @@ impl Without {
         Ok(listed)
     }
 
+    /// How many files an archive of a version has now, and their bytes.
+    pub(super) fn payload(
+        &self,
+        repository: &Repository,
+        version: &VersionId,
+    ) -> Result<(u64, u64)> {
+        Ok(payload(&self.listed(repository, version)?))
+    }
+
     /// Says in the record of an archive that it lacks files which were there.
     pub(super) fn mark(&self, record: &mut Record) {
         if !self.files.is_empty() {
             record.body.insert("without".into(), self.certificate.clone().into());
         }
     }
+}
+
+/// How many files are in an archive that lists these, and their bytes.
+fn payload(listed: &[Listed]) -> (u64, u64) {
+    let there = listed.iter().filter(|one| one.payload.is_some());
+    there.fold((0, 0), |sum, one| (sum.0 + 1, sum.1 + one.payload_size()))
 }
 
 /// As [`create`], with some files left out as if they were erased already.
@@ -176,13 +191,14 @@ pub(super) fn create_without(
         true => None,
         false => proofs::sign(repository)?,
     };
+    let (files, bytes) = payload(&listed);
     let mut done = Archived {
         place: std::path::absolute(place)
             .map_err(|source| repo::Error::Io { path: place.to_path_buf(), source })?,
         dataset: found.dataset.clone(),
         version: found.version,
-        files: listed.iter().filter(|one| one.payload.is_some()).count() as u64,
-        bytes: listed.iter().filter(|one| one.payload.is_some()).map(Listed::payload_size).sum(),
+        files,
+        bytes,
         erased: about.erased,
         digest: None,
         dry_run,
