@@ -263,3 +263,13 @@ fn an_address_is_no_place_for_an_archive() {
     assert!(place.run(&plan).err.contains("there are no remotes yet"));
     assert!(!place.top.join("s3:").exists());
 }
+
+#[test]
+fn a_step_that_is_not_there_is_called_a_step() {
+    let place = Place::new();
+    for args in [&["step", "show", "HEAD", "9"][..], &["step", "show", "HEAD"]] {
+        fails(&place, args, 10, "not_found");
+        let said = place.run(args).err;
+        assert!(said.contains("there is no step"), "{said}");
+    }
+}
