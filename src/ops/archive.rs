@@ -78,6 +78,7 @@ struct About {
 #[derive(Debug, Serialize)]
 pub struct Archived {
     /// Where it lies.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub place: PathBuf,
     /// The dataset.
     pub dataset: DatasetName,
