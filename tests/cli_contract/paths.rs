@@ -152,3 +152,31 @@ fn a_place_that_is_no_text_is_written_to_and_told() {
     let create = [OsStr::new("archive"), "create".as_ref(), "HEAD".as_ref(), &archive];
     place.refused(&create, 2, "is not UTF-8");
 }
+
+#[test]
+fn keys_are_made_where_the_user_says_whatever_its_name() {
+    let place = Place::new();
+    let keys = place.dir.path().join(OsStr::from_bytes(b"keys\xff"));
+    let mut command = place.command(&["--json", "key", "generate"]);
+    let ran = ran(command.env("STEM_KEYS", &keys));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 2);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(document["data"]["directory"].as_str().unwrap().ends_with("keys\\xff"));
+}
+
+/// Nobody else is named in the place of somebody whose name cannot be read.
+#[test]
+fn an_author_that_is_no_text_is_not_passed_over() {
+    let place = Place::new();
+    place.good(&["config", "set", "user.name", "Somebody Else"]);
+    place.good(&["config", "set", "user.email", "else@example.org"]);
+    for (name, value) in
+        [("STEM_AUTHOR", &b"Jos\xe9 <jose@example.org>"[..]), ("SOURCE_DATE_EPOCH", b"\xff")]
+    {
+        let mut command = place.command(&["note", "add", "HEAD", "text"]);
+        let ran = ran(command.env(name, OsStr::from_bytes(value)));
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        assert!(ran.err.contains(&format!("{name} is not UTF-8")), "{ran:?}");
+    }
+}
