@@ -45,7 +45,11 @@ fn what_is_destroyed_is_nowhere_and_the_rest_comes_back_as_the_same_versions() {
     let needle = canary(&place);
     assert!(!place.places(&needle).is_empty());
     let id = plan(&place, "--aux destroy --reason over");
+    let foreseen = json(&place, &format!("stem retire run {id} -n"));
     let done = json(&place, &format!("stem retire run {id}"));
+    for what in ["archived", "destroyed", "kept"] {
+        assert_eq!(foreseen[what], done[what], "{what}");
+    }
     assert_eq!((&done["status"], &done["destroyed"]["files"]), (&"final".into(), &2.into()));
     let certificate = done["certificate"].as_str().unwrap();
     place.must(&format!("stem certificate verify {certificate} --store .stem/store"));

@@ -1,5 +1,6 @@
 //! What a verb is given: where it works, whom it tells, how it answers.
 
+use std::env::VarError;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,11 +53,11 @@ impl Context {
         let mut environment = Environment { threads: self.threads, ..Environment::default() };
         environment.progress = self.progress();
         environment.keys = key_directory();
-        if let Some(author) = variable("STEM_AUTHOR") {
+        if let Some(author) = variable("STEM_AUTHOR")? {
             let parsed = author.parse::<Author>();
             environment.author = Some(parsed.map_err(stemmata::repo::Error::Author)?);
         }
-        if let Some(epoch) = variable("SOURCE_DATE_EPOCH") {
+        if let Some(epoch) = variable("SOURCE_DATE_EPOCH")? {
             let bad = || stemmata::model::TimeError(epoch.clone());
             let seconds = epoch.trim().parse().map_err(|_| bad());
             let time = seconds.and_then(Time::from_unix).map_err(stemmata::repo::Error::Epoch)?;
@@ -221,16 +222,27 @@ fn show_text(text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<
 
 /// Where private keys lie: `$STEM_KEYS`, else below the directory for settings.
 fn key_directory() -> Option<PathBuf> {
-    let settings = || match variable("XDG_CONFIG_HOME") {
-        Some(directory) => Some(PathBuf::from(directory)),
-        None => Some(PathBuf::from(variable("HOME")?).join(".config")),
+    let settings = || match directory_in("XDG_CONFIG_HOME") {
+        Some(directory) => Some(directory),
+        None => Some(directory_in("HOME")?.join(".config")),
     };
-    match variable("STEM_KEYS") {
-        Some(directory) => Some(PathBuf::from(directory)),
+    match directory_in("STEM_KEYS") {
+        Some(directory) => Some(directory),
         None => Some(settings()?.join("stem/keys")),
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// A directory that a variable names, whether or not it is UTF-8.
+fn directory_in(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// What a variable says, if it says something. One that cannot be read is not passed over: the
+/// journal would name somebody else, or another time.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::Usage(format!("{name} is not UTF-8"))),
+    }
 }

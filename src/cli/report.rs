@@ -244,6 +244,7 @@ fn tell_ops(error: &ops::Error) -> Told {
             "stage changes with `stem add`, or use `--allow-empty`",
         ),
         E::EmptyMessage => told(Exit::USAGE, "empty_message", "say what changed with `-m`"),
+        E::Unsaid(_) => told(Exit::USAGE, "empty_message", "say in words who, why or what"),
         E::NoMatch(_) => told(
             Exit::NOT_FOUND,
             "no_path",
@@ -388,6 +389,9 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             told(Exit::NOT_FOUND, "not_found", "name something that is there")
         }
+        E::Io { source, .. } if is_no_file(source.kind()) => {
+            told(Exit::USAGE, "not_a_file", "name a file")
+        }
         E::Io { .. } => told(Exit::DAMAGED, "io", ""),
         E::NoRepository { .. } => {
             told(Exit::NOT_FOUND, "no_repository", "`stem init` makes one here")
@@ -448,6 +452,11 @@ fn tell_repo(error: &repo::Error) -> Told {
         E::Git(error) => tell_git(error),
         E::Bag(error) => tell_bag(error),
     }
+}
+
+/// Whether somebody has named a directory, or what cannot be a name, where a file must be.
+fn is_no_file(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::IsADirectory | io::ErrorKind::InvalidFilename)
 }
 
 fn tell_pin(problem: &PinError) -> Told {

@@ -24,7 +24,7 @@ pub use class::{Class, State, WordError};
 pub use clock::{Clock, FixedClock, SystemClock, Time, TimeError};
 pub use entry::{Entry, FileRef, Mode};
 pub use id::{ChunkId, FileId, Fingerprint, IdError, ManifestId, PackName, VersionId};
-pub use path::{PathError, PathProblem, RepoPath};
+pub use path::{PathError, PathProblem, RepoPath, exact_path, exact_path_if_any, exact_paths};
 pub use presence::Presence;
 pub use profile::Profile;
 pub use progress::{Progress, Silent};

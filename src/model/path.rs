@@ -2,8 +2,10 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serializer;
 use unicode_normalization::UnicodeNormalization;
 
 /// A path inside a dataset: non-empty components of bytes, separated by `/`, relative.
@@ -298,6 +300,41 @@ impl TryFrom<&str> for RepoPath {
     fn try_from(text: &str) -> Result<Self, PathError> {
         Self::new(text)
     }
+}
+
+/// Writes a path of the operating system into an answer as [`RepoPath::exact`] writes one of a
+/// version: a file that can be named on the command line can be named in JSON.
+///
+/// # Errors
+///
+/// The serializer's.
+pub fn exact_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&RepoPath::exact_bytes(path.as_os_str().as_encoded_bytes()))
+}
+
+/// As [`exact_path`], where there may be none.
+///
+/// # Errors
+///
+/// The serializer's.
+pub fn exact_path_if_any<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => exact_path(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// As [`exact_path`], of several.
+///
+/// # Errors
+///
+/// The serializer's.
+pub fn exact_paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    let exact = |path: &PathBuf| RepoPath::exact_bytes(path.as_os_str().as_encoded_bytes());
+    serializer.collect_seq(paths.iter().map(exact))
 }
 
 #[cfg(test)]

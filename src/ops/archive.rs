@@ -78,6 +78,7 @@ struct About {
 #[derive(Debug, Serialize)]
 pub struct Archived {
     /// Where it lies.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub place: PathBuf,
     /// The dataset.
     pub dataset: DatasetName,
@@ -111,7 +112,24 @@ pub fn create(
     place: &Path,
     dry_run: bool,
 ) -> Result<Archived> {
+    must_be_a_place(place)?;
     create_without(repository, revision, place, &Without::default(), dry_run)
+}
+
+/// Fails for what cannot be the name of an archive: the journal, plans and certificates name it in
+/// text, and what looks like an address would become a directory here, which nobody wants.
+pub(super) fn must_be_a_place(place: &Path) -> Result<()> {
+    let why = match place.to_str() {
+        None => "is not UTF-8, and the journal must be able to name it",
+        Some(text) if text.contains("://") => {
+            "is an address: there are no remotes yet, name a directory"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Error::Refused(format!(
+        "{} {why}",
+        RepoPath::show_bytes(place.as_os_str().as_encoded_bytes())
+    )))
 }
 
 /// Files that an archive shall not have, because they are about to be erased.
@@ -134,12 +152,27 @@ impl Without {
         Ok(listed)
     }
 
+    /// How many files an archive of a version has now, and their bytes.
+    pub(super) fn payload(
+        &self,
+        repository: &Repository,
+        version: &VersionId,
+    ) -> Result<(u64, u64)> {
+        Ok(payload(&self.listed(repository, version)?))
+    }
+
     /// Says in the record of an archive that it lacks files which were there.
     pub(super) fn mark(&self, record: &mut Record) {
         if !self.files.is_empty() {
             record.body.insert("without".into(), self.certificate.clone().into());
         }
     }
+}
+
+/// How many files are in an archive that lists these, and their bytes.
+fn payload(listed: &[Listed]) -> (u64, u64) {
+    let there = listed.iter().filter(|one| one.payload.is_some());
+    there.fold((0, 0), |sum, one| (sum.0 + 1, sum.1 + one.payload_size()))
 }
 
 /// As [`create`], with some files left out as if they were erased already.
@@ -159,13 +192,14 @@ pub(super) fn create_without(
         true => None,
         false => proofs::sign(repository)?,
     };
+    let (files, bytes) = payload(&listed);
     let mut done = Archived {
         place: std::path::absolute(place)
             .map_err(|source| repo::Error::Io { path: place.to_path_buf(), source })?,
         dataset: found.dataset.clone(),
         version: found.version,
-        files: listed.iter().filter(|one| one.payload.is_some()).count() as u64,
-        bytes: listed.iter().filter(|one| one.payload.is_some()).map(Listed::payload_size).sum(),
+        files,
+        bytes,
         erased: about.erased,
         digest: None,
         dry_run,

@@ -14,8 +14,9 @@ use serde_json::Value;
 pub use self::rules::{Judged, Rule, Rules};
 pub use self::suggest::{Facts, Suggested, suggest};
 pub use self::survey::{Amount, Conflict, DatasetClasses, Sample, survey, survey_of};
+use super::Result;
+use super::error::must_say;
 use super::target::Target;
-use super::{Error, Result};
 use crate::catalogue::Change;
 use crate::model::{Class, RecordKind, Time};
 use crate::repo::{Repository, Transaction};
@@ -59,12 +60,11 @@ pub struct Classified {
 ///
 /// # Errors
 ///
-/// What keeps the target from being found; [`Error::EmptyMessage`] without a reason or reviewer;
+/// What keeps the target from being found; [`Error::Unsaid`] without a reason or reviewer;
 /// [`Error::Retention`] if it would have to be kept longer than it may be kept.
 pub fn classify(repository: &Repository, target: &str, decision: &Decision) -> Result<Classified> {
-    if decision.reason.trim().is_empty() || decision.reviewer.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", &decision.reason)?;
+    must_say("--reviewer", &decision.reviewer)?;
     let target = Target::find(repository, target)?;
     let rules = Rules::of(repository, &target.dataset)?;
     rules.refuse_conflict(&target, decision.keep_until, decision.destroy_by)?;

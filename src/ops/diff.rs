@@ -9,7 +9,7 @@ pub use self::renames::find_renames;
 use super::{Error, Result};
 use crate::format::manifest::{self, Finder};
 use crate::model::{FileId, FileRef, ManifestId, Mode, RepoPath, Scope, VersionId};
-use crate::repo::{Looking, Repository, hash_file, survey};
+use crate::repo::{Looking, Repository, hash_file, or_head, survey};
 use crate::worktree::Root;
 
 mod renames;
@@ -197,10 +197,11 @@ fn sides(
         let text = "a range has both sides, so what is staged is not one of them";
         return Err(Error::Refused(text.into()));
     }
+    let left = or_head(left);
     let Some(right) = right.strip_prefix('.') else {
-        return Ok((Some(resolve(left)?), Some(resolve(right)?)));
+        return Ok((Some(resolve(left)?), Some(resolve(or_head(right))?)));
     };
-    let (left, right) = (resolve(left)?, resolve(right)?);
+    let (left, right) = (resolve(left)?, resolve(or_head(right))?);
     match repository.catalogue.merge_bases(&left, &right)?.first() {
         Some(base) => Ok((Some(*base), Some(right))),
         None => Err(Error::Refused("the two versions have no past in common".into())),

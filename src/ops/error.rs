@@ -19,6 +19,9 @@ pub enum Error {
     /// A version needs words.
     #[error("the message is empty")]
     EmptyMessage,
+    /// What stands behind an option says nothing.
+    #[error("`{0}` says nothing")]
+    Unsaid(&'static str),
     /// Paths that name nothing.
     #[error("no file here matches {}", list(.0))]
     NoMatch(Vec<Vec<u8>>),
@@ -297,4 +300,9 @@ fn join(shown: Vec<String>, all: usize) -> String {
     let more =
         if all > shown.len() { format!(" and {} more", all - shown.len()) } else { "".into() };
     format!("{}{more}", shown.join(", "))
+}
+
+/// Fails if `text`, which stands behind `option`, says nothing.
+pub(super) fn must_say(option: &'static str, text: &str) -> Result<()> {
+    if text.trim().is_empty() { Err(Error::Unsaid(option)) } else { Ok(()) }
 }

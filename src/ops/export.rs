@@ -21,6 +21,7 @@ pub struct Export {
     /// The version.
     pub version: VersionId,
     /// Where to.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub directory: PathBuf,
     /// Files written.
     pub files: u64,

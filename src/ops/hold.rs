@@ -1,5 +1,6 @@
 //! Holds: placing them, listing them, releasing them, and asking what they forbid.
 
+use super::error::must_say;
 use super::target::{Target, versions_of};
 use super::{Error, Result};
 use crate::catalogue::Change;
@@ -13,7 +14,7 @@ use crate::repo::{self, Doomed, Hold, Holds, Repository, Transaction};
 ///
 /// # Errors
 ///
-/// What keeps the target from being found; [`Error::EmptyMessage`] without a case or a reason.
+/// What keeps the target from being found; [`Error::Unsaid`] without a case or a reason.
 pub fn place(
     repository: &Repository,
     target: &str,
@@ -21,9 +22,8 @@ pub fn place(
     reason: &str,
     dry_run: bool,
 ) -> Result<Hold> {
-    if case.trim().is_empty() || reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--case", case)?;
+    must_say("--reason", reason)?;
     let mut record = match file_named(repository, target)? {
         Some(file) => record_of_file(repository, &file)?,
         None => Target::find(repository, target)?.record(RecordKind::Hold),
@@ -79,11 +79,9 @@ pub fn list(repository: &Repository, all: bool) -> Result<Vec<Hold>> {
 ///
 /// # Errors
 ///
-/// [`Error::NoHold`] if it is not in force; [`Error::EmptyMessage`] without a reason.
+/// [`Error::NoHold`] if it is not in force; [`Error::Unsaid`] without a reason.
 pub fn release(repository: &Repository, id: &str, reason: &str, dry_run: bool) -> Result<Hold> {
-    if reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", reason)?;
     let hold = repository.holds()?.into_iter().find(|hold| hold.id == id);
     let hold = hold.ok_or_else(|| Error::NoHold(id.to_owned()))?;
     if dry_run {

@@ -31,6 +31,7 @@ pub struct KeyInfo {
     /// When and why the store trusts it no more.
     pub revoked: Option<Revocation>,
     /// The file of the private part, if it is the user's own.
+    #[serde(serialize_with = "crate::model::exact_path_if_any")]
     pub path: Option<PathBuf>,
     /// What is written beside the user's own key.
     pub comment: Option<String>,
@@ -72,6 +73,7 @@ pub struct Generated {
     /// The key; none if nothing was done.
     pub key: Option<KeyInfo>,
     /// Where it lies.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub directory: PathBuf,
     /// Whether nothing was done.
     pub dry_run: bool,

@@ -12,7 +12,7 @@ use crate::catalogue::{QueryLimits, VersionRow};
 use crate::format::manifest;
 use crate::git::parse_date;
 use crate::model::{DatasetName, ManifestId, RefKind, RefName, Scope, State, Time, VersionId};
-use crate::repo::{self, Repository};
+use crate::repo::{self, Repository, or_head};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
@@ -281,13 +281,13 @@ fn range(repository: &Repository, options: &LogOptions) -> Result<Range> {
             Some((from, to)) => match to.strip_prefix('.') {
                 // As in Git: what one of the two has and the other has not.
                 Some(to) => {
-                    let (left, right) = (resolve(from)?, resolve(to)?);
+                    let (left, right) = (resolve(or_head(from))?, resolve(or_head(to))?);
                     excluded.extend(repository.catalogue.merge_bases(&left, &right)?);
                     heads.extend([left, right]);
                 }
                 None => {
-                    excluded.push(resolve(from)?);
-                    heads.push(resolve(to)?);
+                    excluded.push(resolve(or_head(from))?);
+                    heads.push(resolve(or_head(to))?);
                 }
             },
             None => heads.push(resolve(text)?),

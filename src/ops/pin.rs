@@ -12,6 +12,7 @@ use crate::repo::{self, Pin, PinError, Repository};
 #[derive(Debug, Serialize)]
 pub struct Pinned {
     /// The file.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub path: PathBuf,
     /// The dataset.
     pub dataset: DatasetName,

@@ -25,6 +25,7 @@ pub struct Verified {
     pub signatures: Vec<SignatureStatus>,
     /// The files that were written, or would be, for `ssh-keygen -Y verify`: of each signature what
     /// it signs, and itself.
+    #[serde(serialize_with = "crate::model::exact_paths")]
     pub written: Vec<PathBuf>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::error::must_say;
 use super::target::Target;
 use super::{Error, Result};
 use crate::catalogue::{Change, Head, RecordFilter, RecordRow};
@@ -149,7 +150,7 @@ pub struct Move {
 ///
 /// # Errors
 ///
-/// [`crate::catalogue::Error::Illegal`] for a move that is not allowed; [`Error::EmptyMessage`]
+/// [`crate::catalogue::Error::Illegal`] for a move that is not allowed; [`Error::Unsaid`]
 /// without a reason.
 pub fn set(repository: &Repository, target: &str, to: &Move) -> Result<StateInfo> {
     if to.state > State::Retired {
@@ -171,9 +172,7 @@ pub(super) fn record_of(target: &Target, state: State, reason: &str) -> Record {
 
 /// As [`set`], for every state.
 pub(super) fn enter(repository: &Repository, target: &Target, to: &Move) -> Result<StateInfo> {
-    if to.reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", &to.reason)?;
     let before = States::load(repository)?.find(target);
     if !before.state.may_become(to.state) {
         let (from, to) = (before.state, to.state);

@@ -77,7 +77,7 @@ pub use reach::Reach;
 pub use rebuild::{Rebuilt, rebuild, rehearse_rebuild};
 pub use retain::Retained;
 pub use reuse::{ChunkStream, Reuse, Shelf, StoredFile};
-pub use revision::{Revision, split_path};
+pub use revision::{Revision, or_head, split_path};
 pub use session::{NodeSink, Session, Transaction};
 pub use sha256::{ANALYSERS, sha256};
 pub use surroundings::{

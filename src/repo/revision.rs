@@ -25,12 +25,18 @@ pub struct Revision {
     pub name: Option<(RefKind, RefName)>,
 }
 
-/// Splits `revision:path`. The path may be empty; without a colon there is none.
+/// Splits `revision:path`. The path may be empty; without a colon there is none. `:path` is one of
+/// `HEAD`.
 pub fn split_path(text: &str) -> (&str, Option<&str>) {
     match text.split_once(':') {
-        Some((revision, path)) => (revision, Some(path)),
+        Some((revision, path)) => (or_head(revision), Some(path)),
         None => (text, None),
     }
+}
+
+/// One side of a range, which is `HEAD` where nothing stands.
+pub fn or_head(side: &str) -> &str {
+    if side.is_empty() { "HEAD" } else { side }
 }
 
 impl Repository {
@@ -63,19 +69,22 @@ impl Repository {
             here.map(|here| is_there(&here).map(|there| there.then_some(here))).transpose()?;
         Err(Error::NoPath {
             path: RepoPath::show_bytes(unescaped.as_deref().unwrap_or(given.as_bytes())),
-            revision: if revision.is_empty() { "HEAD" } else { revision }.to_owned(),
+            revision: revision.to_owned(),
             here: here.flatten().map(|here| RepoPath::show_bytes(&here)),
         })
     }
 
-    /// The version that `text` names.
+    /// The version that `text` names. Nothing names nothing: a script's variable that was not set must
+    /// not stand for whatever the worktree is at.
     ///
     /// # Errors
     ///
     /// [`Error::NoRevision`], [`Error::Ambiguous`], [`Error::BadRevision`],
     /// [`Error::NoVersionYet`], [`Error::NoDataset`].
     pub fn resolve(&self, text: &str) -> Result<Revision> {
-        let text = if text.is_empty() { "HEAD" } else { text };
+        if text.is_empty() {
+            return Err(Error::BadRevision { text: String::new(), problem: "it is empty" });
+        }
         self.resolve_in(self.dataset(), text)
     }
 
@@ -108,7 +117,7 @@ impl Repository {
             if !self.catalogue.has_dataset(&other)? {
                 return Err(Error::NoDataset(other));
             }
-            return self.base(&other, if rest.is_empty() { "HEAD" } else { rest }, text);
+            return self.base(&other, or_head(rest), text);
         }
         self.by_id(dataset, base, text)
     }

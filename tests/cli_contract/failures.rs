@@ -177,3 +177,99 @@ fn unsaved_changes_are_15_with_a_list() {
     assert_eq!(std::fs::read(place.top.join("d/b")).unwrap(), b"changed\n");
     fails(&place, &["branch", "-d", "side"], 15, "not_merged");
 }
+
+/// A variable of a script that was not set stands for nothing, not for whatever is checked out.
+#[test]
+fn an_empty_revision_is_none() {
+    let place = Place::new();
+    place.good(&["commit", "--allow-empty", "-m", "second"]);
+    for args in [
+        &["hold", "place", "", "--case", "c", "--reason", "r"][..],
+        &["classify", "", "auxiliary", "--reason", "r", "--reviewer", "b"],
+        &["state", "set", "", "retired", "--reason", "r"],
+        &["consumer", "add", "m", "--kind", "model", "--used", ""],
+        &["note", "add", "", "text"],
+        &["metric", "set", "", "a=1"],
+        &["archive", "create", "", "../archive"],
+        &["retire", "plan", "", "--core-to", "../core", "--aux", "keep"],
+        &["lineage", ""],
+        &["reset", "--hard", ""],
+        &["merge", ""],
+    ] {
+        fails(&place, args, 2, "bad_revision");
+    }
+    for range in ["HEAD~1..", "..HEAD", "..", "HEAD~1..."] {
+        place.good(&["log", range]);
+        place.good(&["diff", range]);
+    }
+    assert_eq!(place.good(&["cat", ":a"]).out, "one\n");
+    assert!(place.json(&["hold", "list"])["holds"].as_array().unwrap().is_empty());
+}
+
+/// A directory is no damaged object, and neither is a name that is too long for a file.
+#[test]
+fn a_directory_in_the_place_of_a_file_is_wrong_usage() {
+    let place = Place::new();
+    let long = "x".repeat(300);
+    for name in ["d", &long] {
+        for args in [
+            &["contains", name][..],
+            &["policy", "set", name],
+            &["audit", "check-proof", name],
+            &["audit", "verify", "--checkpoint", name],
+        ] {
+            fails(&place, args, 2, "not_a_file");
+        }
+    }
+    for args in [&["erase", "show", "d"][..], &["retire", "run", "d"], &["contains", ""]] {
+        fails(&place, args, 2, "not_a_file");
+    }
+}
+
+/// What is missing is named, and not an option that the verb does not have.
+#[test]
+fn an_option_that_says_nothing_is_named() {
+    let place = Place::new();
+    for (args, option) in [
+        (&["hold", "place", "data", "--case", " ", "--reason", "r"][..], "--case"),
+        (&["hold", "place", "data", "--case", "c", "--reason", ""], "--reason"),
+        (&["hold", "release", "h1", "--reason", ""], "--reason"),
+        (&["classify", "data", "core", "--reason", "r", "--reviewer", ""], "--reviewer"),
+        (&["state", "set", "data", "deprecated", "--reason", ""], "--reason"),
+        (&["erase", "plan", "--path", "a", "--reason", ""], "--reason"),
+        (&["erase", "lift", "a", "--reason", ""], "--reason"),
+        (
+            &["retire", "plan", "data", "--core-to", "../c", "--aux", "keep", "--reason="],
+            "--reason",
+        ),
+    ] {
+        fails(&place, args, 2, "empty_message");
+        let said = place.run(args).err;
+        assert!(said.contains(&format!("`{option}` says nothing")), "{args:?}: {said}");
+        assert!(!said.contains("-m"), "{args:?}: {said}");
+    }
+}
+
+/// An address would become a directory of that name, and everybody would believe that the archives
+/// lie elsewhere.
+#[test]
+fn an_address_is_no_place_for_an_archive() {
+    let place = Place::new();
+    place.good(&["classify", "data", "core", "--reason", "r", "--reviewer", "b"]);
+    let address = "s3://bucket/core";
+    fails(&place, &["archive", "create", "HEAD", address], 2, "refused");
+    let plan = ["retire", "plan", "data", "--core-to", address, "--aux", "keep"];
+    fails(&place, &plan, 2, "refused");
+    assert!(place.run(&plan).err.contains("there are no remotes yet"));
+    assert!(!place.top.join("s3:").exists());
+}
+
+#[test]
+fn a_step_that_is_not_there_is_called_a_step() {
+    let place = Place::new();
+    for args in [&["step", "show", "HEAD", "9"][..], &["step", "show", "HEAD"]] {
+        fails(&place, args, 10, "not_found");
+        let said = place.run(args).err;
+        assert!(said.contains("there is no step"), "{said}");
+    }
+}

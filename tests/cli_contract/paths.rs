@@ -124,3 +124,59 @@ fn a_path_in_a_revision_can_begin_here() {
     assert_eq!(within(&["cat", "HEAD:../../a"]).code, 10);
     assert_eq!(within(&["cat", "HEAD:."]).code, 10);
 }
+
+/// A place that the user may name can be named in the answer: one document, and what was done is not
+/// told as an error.
+#[test]
+fn a_place_that_is_no_text_is_written_to_and_told() {
+    let place = Place::new();
+    let odd = |name: &str| std::ffi::OsString::from_vec([b"../\xff", name.as_bytes()].concat());
+    let (out, pin, journal, tour) = (odd("out"), odd("pin"), odd("journal"), odd("tour"));
+    let lines: &[(&[&str], &OsStr, &str)] = &[
+        (&["export", "HEAD"], &out, "directory"),
+        (&["git-pin", "-o"], &pin, "path"),
+        (&["audit", "export", "-o"], &journal, "file"),
+        (&["tour", "-n"], &tour, "directory"),
+    ];
+    for (args, name, field) in lines {
+        let args: Vec<&OsStr> =
+            ["--json"].iter().chain(*args).map(OsStr::new).chain([*name]).collect();
+        let ran = ran(&mut place.command(&args));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}: {ran:?}");
+        let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let told = document["data"][field].as_str().unwrap();
+        assert!(told.contains("\\xff"), "{args:?}: {told}");
+    }
+    // The journal and certificates name archives in text.
+    let archive = odd("archive");
+    let create = [OsStr::new("archive"), "create".as_ref(), "HEAD".as_ref(), &archive];
+    place.refused(&create, 2, "is not UTF-8");
+}
+
+#[test]
+fn keys_are_made_where_the_user_says_whatever_its_name() {
+    let place = Place::new();
+    let keys = place.dir.path().join(OsStr::from_bytes(b"keys\xff"));
+    let mut command = place.command(&["--json", "key", "generate"]);
+    let ran = ran(command.env("STEM_KEYS", &keys));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 2);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(document["data"]["directory"].as_str().unwrap().ends_with("keys\\xff"));
+}
+
+/// Nobody else is named in the place of somebody whose name cannot be read.
+#[test]
+fn an_author_that_is_no_text_is_not_passed_over() {
+    let place = Place::new();
+    place.good(&["config", "set", "user.name", "Somebody Else"]);
+    place.good(&["config", "set", "user.email", "else@example.org"]);
+    for (name, value) in
+        [("STEM_AUTHOR", &b"Jos\xe9 <jose@example.org>"[..]), ("SOURCE_DATE_EPOCH", b"\xff")]
+    {
+        let mut command = place.command(&["note", "add", "HEAD", "text"]);
+        let ran = ran(command.env(name, OsStr::from_bytes(value)));
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        assert!(ran.err.contains(&format!("{name} is not UTF-8")), "{ran:?}");
+    }
+}

@@ -19,6 +19,7 @@ use guide::{Guide, Step};
 #[derive(Debug, Serialize)]
 pub(super) struct Tour {
     /// The directory with the repositories.
+    #[serde(serialize_with = "stemmata::model::exact_path")]
     pub(super) directory: PathBuf,
     steps: Vec<Step>,
     dry_run: bool,

@@ -211,6 +211,7 @@ fn told(seen: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
 
 #[derive(Serialize)]
 struct Written<'a> {
+    #[serde(serialize_with = "stemmata::model::exact_path")]
     file: PathBuf,
     #[serde(flatten)]
     exported: &'a Exported,

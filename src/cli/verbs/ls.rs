@@ -41,14 +41,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 fn place(args: &Args, repository: &Repository) -> (String, String) {
-    let revision = args.revision.clone().unwrap_or_default();
+    let revision = args.revision.clone().unwrap_or_else(|| "HEAD".to_owned());
     if let Some(path) = &args.path {
         return (revision, path.clone());
     }
     if let (revision, Some(path)) = split_path(&revision) {
         return (revision.to_owned(), path.to_owned());
     }
-    if revision.is_empty() || repository.resolve(&revision).is_ok() {
+    if repository.resolve(&revision).is_ok() {
         return (revision, String::new());
     }
     // From the top, or else from here.

@@ -33,6 +33,7 @@ struct Leaving<'a> {
 #[derive(Debug, Serialize)]
 pub struct Dropped {
     /// The archive.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub place: PathBuf,
     /// The dataset.
     pub dataset: DatasetName,

@@ -27,6 +27,7 @@ use crate::worktree::{FileList, Found, Root};
 #[derive(Debug, Serialize)]
 pub struct Restored {
     /// The archive.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub place: PathBuf,
     /// The dataset that it came back to.
     pub dataset: DatasetName,

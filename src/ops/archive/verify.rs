@@ -21,6 +21,7 @@ pub struct Verified {
     /// Whether nothing is wrong.
     pub ok: bool,
     /// The archive.
+    #[serde(serialize_with = "crate::model::exact_path")]
     pub place: PathBuf,
     /// The version that it says it holds.
     pub version: Option<VersionId>,

@@ -10,6 +10,7 @@ use super::certificate::may_certify;
 use super::run::load;
 use crate::catalogue::{Change, RecordFilter};
 use crate::model::{Record, RecordKind};
+use crate::ops::error::must_say;
 use crate::ops::{Error, Result};
 use crate::repo::{Repository, Transaction};
 
@@ -36,7 +37,7 @@ pub struct Attested {
 /// # Errors
 ///
 /// [`Error::Refused`] if it is there, for then it is looked into, or if the plan does not name it;
-/// [`Error::NotEntitled`] for a key that may not certify; [`Error::EmptyMessage`].
+/// [`Error::NotEntitled`] for a key that may not certify; [`Error::Unsaid`].
 pub fn attest(
     repository: &Repository,
     plan: &str,
@@ -45,9 +46,7 @@ pub fn attest(
     key: Option<&str>,
     dry_run: bool,
 ) -> Result<Attested> {
-    if reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", reason)?;
     let (id, plan) = load(repository, plan)?;
     may_certify(repository, &repository.signer(key)?)?;
     let is_meant = |held: &Path| held == place;

@@ -9,6 +9,7 @@ use super::plan::{PLANS, Planned, blocked};
 use super::run::load;
 use crate::catalogue::{Change, RecordFilter};
 use crate::model::{FileId, Presence, Record, RecordKind, Time};
+use crate::ops::error::must_say;
 use crate::ops::{Error, Result};
 use crate::repo::{KeyRole, Repository, Transaction, trusted_keys};
 
@@ -107,9 +108,7 @@ pub fn lift(
     key: Option<&str>,
     dry_run: bool,
 ) -> Result<Lifted> {
-    if reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", reason)?;
     let signer = repository.signer(key)?;
     let (public, number) = (signer.key.public(), repository.catalogue.journal_head()?.number);
     let entitled = trusted_keys(&repository.catalogue)?.into_iter().any(|key| {

@@ -19,6 +19,7 @@ use crate::model::{
     ChunkId, Class, DatasetName, FileId, Presence, Record, RecordKind, RepoPath, Time, VersionId,
 };
 use crate::ops::classify::{Rules, survey_of};
+use crate::ops::error::must_say;
 use crate::ops::{Error, Result};
 use crate::repo::policy::Deed;
 use crate::repo::{self, Hold, Holds, Repository, Transaction};
@@ -372,9 +373,7 @@ pub(in crate::ops) fn store_id(repository: &Repository) -> Result<String> {
 /// [`Error::NoMatch`] if it selects nothing; [`Error::Everything`] if it selects everything and that
 /// was not said; the store's.
 pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
-    if options.reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", &options.reason)?;
     let scope = Scope::of(repository)?;
     let asked = options.records.as_ref().map(Search::of).transpose()?;
     let mut selector = options.selector.clone();

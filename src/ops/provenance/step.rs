@@ -140,6 +140,10 @@ fn step_of(repository: &Repository, words: &StepWords) -> Result<Step> {
     provenance.steps.into_iter().next().ok_or_else(|| Error::Refused("no step was given".into()))
 }
 
+fn unknown(what: String) -> Error {
+    catalogue::Error::Unknown { what }.into()
+}
+
 /// One step of a version by its number, or its only one.
 ///
 /// # Errors
@@ -150,18 +154,8 @@ pub fn one(repository: &Repository, revision: &str, number: Option<u64>) -> Resu
     let count = all.len() as u64;
     let at = match number {
         Some(number) if (1..=count).contains(&number) => number,
-        Some(number) => {
-            let path = format!("step {number}");
-            return Err(
-                repo::Error::NoPath { path, revision: revision.to_owned(), here: None }.into()
-            );
-        }
-        None if count == 0 => {
-            let path = "step".to_owned();
-            return Err(
-                repo::Error::NoPath { path, revision: revision.to_owned(), here: None }.into()
-            );
-        }
+        Some(number) => return Err(unknown(format!("step {number} of `{revision}`"))),
+        None if count == 0 => return Err(unknown(format!("step of `{revision}`"))),
         None if count == 1 => 1,
         None => {
             let text = format!("`{revision}` has {count} steps: say which one by its number");

@@ -8,8 +8,10 @@ use super::find::found;
 use super::{PAPERS, apply, recorded};
 use crate::format::canonical;
 use crate::model::{DatasetName, FileId, State, Time, VersionId};
+use crate::ops::archive::must_be_a_place;
 use crate::ops::classify::Amount;
 use crate::ops::erase::{self, AsOf, Downstream, NamedRef, Selector};
+use crate::ops::error::must_say;
 use crate::ops::state::States;
 use crate::ops::target::Target;
 use crate::ops::{Error, Result, add};
@@ -190,9 +192,7 @@ impl Plan {
 /// [`Error::Unclassified`]; [`Error::Blocked`] if a hold or a date forbids to destroy what would be
 /// destroyed; [`crate::catalogue::Error::Illegal`] if it is archived or erased already.
 pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
-    if options.reason.trim().is_empty() {
-        return Err(Error::EmptyMessage);
-    }
+    must_say("--reason", &options.reason)?;
     let target = Target::find(repository, &options.target)?;
     if target.pattern.is_some() {
         return Err(Error::Refused("datasets and versions are retired, not paths".into()));
@@ -201,6 +201,7 @@ pub fn plan(repository: &Repository, options: &PlanOptions) -> Result<Planned> {
     let successor =
         options.successor.as_deref().map(|text| repository.resolve(text)).transpose()?;
     let successor = successor.map(|found| format!("{}@{}", found.dataset, found.version));
+    must_be_a_place(&options.core_to)?;
     let core_to = absolute(&options.core_to)?;
     let head = repository.catalogue.journal_head()?;
     let datasets = [target.dataset.to_string()].into();

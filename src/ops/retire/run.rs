@@ -150,8 +150,11 @@ fn foresee(repository: &Repository, id: String, plan: Plan, options: &RunOptions
     }
     let erasure = plan.erasure.as_ref().map(|erasure| options.erasure(erasure));
     let erasure = erasure.map(|options| erase::run(repository, &options)).transpose()?;
+    let without = without(&plan);
+    let payload = |core: &CoreVersion| without.payload(repository, &core.version);
+    let archived = plan.found.core.iter().map(payload).collect::<Result<Vec<_>>>()?;
     Ok(Run {
-        archived: amounts(&plan, plan.found.core.iter().map(|one| (one.files, one.bytes))),
+        archived: amounts(&plan, archived.into_iter()),
         destroyed: report::destroyed(&plan),
         kept: plan.found.kept,
         certificate: erasure.as_ref().map(|one| one.certificate.clone()),
@@ -242,6 +245,14 @@ fn compare(then: &Found, now: &Found) -> Result<()> {
     Err(Error::OutOfDate(what.into()))
 }
 
+/// What no archive of a plan has.
+fn without(plan: &Plan) -> Without {
+    Without {
+        files: plan.found.destroyed.iter().map(|one| one.file).collect(),
+        certificate: plan.erasure.clone().unwrap_or_default(),
+    }
+}
+
 /// Archives a version, unless that was done, and reads the archive back.
 fn archive_one(
     repository: &Repository,
@@ -253,10 +264,7 @@ fn archive_one(
     if archives(repository, id, plan)?.iter().any(|one| one.version == core.version) {
         return Ok(());
     }
-    let without = Without {
-        files: plan.found.destroyed.iter().map(|one| one.file).collect(),
-        certificate: plan.erasure.clone().unwrap_or_default(),
-    };
+    let without = without(plan);
     if !made_since(repository, core, begun)? {
         if let Some(parent) = core.place.parent() {
             std::fs::create_dir_all(parent)

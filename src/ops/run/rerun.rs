@@ -66,6 +66,7 @@ pub struct Rerun {
     /// What of the environment is not as recorded.
     pub environment: Vec<String>,
     /// Where it was repeated, if that stays.
+    #[serde(serialize_with = "crate::model::exact_path_if_any")]
     pub directory: Option<PathBuf>,
     /// The end of what the command has printed now.
     pub output_tail: Option<String>,
