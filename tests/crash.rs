@@ -457,7 +457,9 @@ fn making_an_archive_survives_a_kill_at_every_call() {
     let story = Story {
         before: BEFORE,
         killed: "stem archive create main out -q -j 1",
-        end: "stem archive verify out && cat out/manifest-sha256.txt && ls -A . && stem log --json",
+        // One that was killed after it had signed a checkpoint leaves the journal longer by that.
+        end: "stem archive verify out | sed 's/part of one of [45],/part of one of some,/' \
+            && cat out/manifest-sha256.txt && ls -A . && stem log --json",
         ..Story::default()
     };
     let kills = tell(&story);
