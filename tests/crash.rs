@@ -40,6 +40,10 @@ fn bash(script: &str, directory: &Path) -> Output {
         .args(["-c", script])
         .current_dir(directory)
         .env("PATH", path)
+        // Beside the worktrees: the keys of whoever runs this would sign, and nothing came out the same.
+        .env("HOME", directory.parent().unwrap_or(directory))
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("STEM_KEYS")
         .env("STEM_AUTHOR", "Ann Example <ann@example.org>")
         .env("SOURCE_DATE_EPOCH", "1767323045")
         .output()
@@ -454,8 +458,9 @@ fn making_an_archive_survives_a_kill_at_every_call() {
     if !has_strace() {
         return;
     }
+    let before = format!("{BEFORE} && stem key generate > /dev/null");
     let story = Story {
-        before: BEFORE,
+        before: before.leak(),
         killed: "stem archive create main out -q -j 1",
         // One that was killed after it had signed a checkpoint leaves the journal longer by that.
         end: "stem archive verify out | sed 's/part of one of [45],/part of one of some,/' \

@@ -273,6 +273,12 @@ fn a_range_and_a_directory_are_imported_beside_the_whole() {
         std::fs::read_dir(part.data()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.iter().filter(|name| *name != ".stem").count(), 3, "{names:?}");
     assert!(part.data().join("17.txt").is_file());
+    let words = ["--json", "import", "git", git.to_str().unwrap(), "--path", "many/nowhere"];
+    let output = part.stem(words);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let error = &error["error"];
+    assert_eq!((output.status.code(), &error["code"]), (Some(10), &"no_path".into()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("`many/nowhere`"), "{error}");
 }
 
 #[test]

@@ -296,7 +296,9 @@ fn tell_ops(error: &ops::Error) -> Told {
         E::NotMerged { .. } => {
             told(Exit::UNSAVED, "not_merged", "merge it first, or remove it with `-D`")
         }
-        E::NoKey(_) => told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them"),
+        E::NoKey(_) | E::Revoked(_) => {
+            told(Exit::NOT_FOUND, "no_key", "`stem key list` lists them")
+        }
         E::NoCheckpoint { .. } => told(
             Exit::NOT_FOUND,
             "no_checkpoint",

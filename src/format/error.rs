@@ -32,8 +32,8 @@ pub enum Error {
     /// A manifest that lists what cannot be a path.
     #[error("a manifest lists a path that is none")]
     Path(#[from] PathError),
-    /// A version that is not JSON, or not the JSON of a version.
-    #[error("a version cannot be read or written as JSON")]
+    /// A version, a plan or a certificate that is not JSON, or not the JSON of one.
+    #[error("it cannot be read or written as JSON")]
     Json(#[from] serde_json::Error),
     /// Paths that should be sorted and are not, or one given twice.
     #[error("`{path}` was listed after `{after}`; paths must be sorted and different")]

@@ -43,6 +43,14 @@ pub enum Error {
         /// Why it failed.
         source: Cause,
     },
+    /// No commit has files in the directory that was asked for.
+    #[error("no commit in {} has a directory `{directory}`", path.display())]
+    NoDirectory {
+        /// The directory, below the top of the repository.
+        directory: String,
+        /// The repository.
+        path: PathBuf,
+    },
     /// The clone is shallow, and its history is needed further back.
     #[error("{} is a shallow clone: the parents of commit {commit} are not in it", path.display())]
     Shallow {

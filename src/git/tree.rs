@@ -78,6 +78,23 @@ impl Reader {
         Ok(changes)
     }
 
+    /// Fails unless one of `commits` has the directory that the history was opened with. Looks at the
+    /// last ones first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDirectory`]; [`Error::Missing`] or [`Error::Damaged`].
+    pub fn must_have_directory(&mut self, commits: &[GitId]) -> Result<(), Error> {
+        for &commit in commits.iter().rev() {
+            let tree = self.commit(commit)?.tree;
+            if self.subtree(Some(tree))?.is_some() {
+                return Ok(());
+            }
+        }
+        let directory = crate::model::RepoPath::show_bytes(&self.directory);
+        Err(Error::NoDirectory { directory, path: self.path.clone() })
+    }
+
     /// The tree of the directory that the history was opened with, if `root` has it.
     fn subtree(&self, root: Option<GitId>) -> Result<Option<GitId>, Error> {
         let Some(mut tree) = root else { return Ok(None) };

@@ -81,6 +81,9 @@ pub enum Error {
     /// A key that nobody here has or trusts.
     #[error("there is no key {0}")]
     NoKey(crate::sign::KeyId),
+    /// A key that the store has ceased to trust.
+    #[error("key {0} was revoked before")]
+    Revoked(crate::sign::KeyId),
     /// Nobody has signed the journal since an entry was added.
     #[error("no checkpoint by a key that the store knows is over entry {number} of the journal")]
     NoCheckpoint {

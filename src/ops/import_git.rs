@@ -158,6 +158,9 @@ pub fn import(repository: &Repository, options: &ImportOptions) -> Result<Import
     let directory = options.directory.as_ref().map(RepoPath::as_bytes);
     let history = History::open(&options.source, options.range.as_deref(), directory)?;
     let source = uri(&history, &options.source);
+    if !history.commits().is_empty() {
+        history.reader().must_have_directory(history.commits())?;
+    }
     let mut plan = Plan::make(repository, &history, options.directory.as_ref())?;
     let (mut intended, kept) = references::intend(repository, &history, &plan)?;
     ask(repository, &history, &plan, &intended, (&source, options))?;

@@ -167,13 +167,13 @@ pub fn trust(
 ///
 /// # Errors
 ///
-/// [`Error::NoKey`] if the store does not trust it.
+/// [`Error::NoKey`] if the store never trusted it, [`Error::Revoked`] if it does no more.
 pub fn revoke(repository: &Repository, id: KeyId, reason: &str, dry_run: bool) -> Result<KeyInfo> {
     let known = trusted_keys(&repository.catalogue)?;
-    let mut key = known
-        .into_iter()
-        .find(|key| key.id == id && key.revoked.is_none())
-        .ok_or(Error::NoKey(id))?;
+    let mut key = known.into_iter().find(|key| key.id == id).ok_or(Error::NoKey(id))?;
+    if key.revoked.is_some() {
+        return Err(Error::Revoked(id));
+    }
     let reason = reason.trim();
     if reason.is_empty() {
         return Err(Error::Refused("say why with --reason".into()));

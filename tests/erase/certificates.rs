@@ -263,6 +263,9 @@ fn a_certificate_needs_no_repository() {
     assert!(!text.contains("secret.txt"), "no path stands in a certificate");
     let other = SecretKey::from_seed(&[3; 32]).public().to_line("");
     place.ends(12, &format!("cd ../away && stem certificate verify c.json --key '{other}'"));
+    place.must("cd ../away && stem certificate verify c.json 2>&1 | grep 'hint: `--key` takes'");
+    place.ends(2, "cd ../away && stem certificate verify c.json");
+    place.ends(10, "cd ../away && stem certificate verify gone.json --key k.pub");
     if let Some(python) = python() {
         let (python, verifier) = (python.display().to_string(), verifier().display().to_string());
         place.must(&format!("cd ../away && {python} {verifier} c.json k.pub"));

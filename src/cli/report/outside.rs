@@ -50,6 +50,11 @@ pub(super) fn tell_git(error: &git::Error) -> Told {
             "name the top of a Git repository on this machine; `git clone --mirror` fetches one",
         ),
         E::Revision { .. } => told(Exit::NOT_FOUND, "no_revision", ""),
+        E::NoDirectory { .. } => told(
+            Exit::NOT_FOUND,
+            "no_path",
+            "`git log --all -- DIR` lists the commits that have it",
+        ),
         E::Shallow { .. } => {
             told(Exit::NOT_FOUND, "shallow", "`git fetch --unshallow` fetches the rest")
         }

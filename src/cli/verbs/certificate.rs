@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use stemmata::ops::erase::{CheckOptions, Checked, certifiers, check, find, html, page, peek};
-use stemmata::repo::{Repository, papers::read_file};
+use stemmata::repo::{self, Repository, papers::read_file};
 use stemmata::sign::PublicKey;
 
 use crate::cli::text::count;
@@ -56,10 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
         Verb::Verify { certificate, key, store } => {
             let keys = match key {
                 Some(key) => vec![public(context, key)?],
-                None => {
-                    let repository = Repository::open(&context.directory, context.environment()?)?;
-                    certifiers(&repository).map_err(Failure::from)?
-                }
+                None => trusted(context)?,
             };
             let store = store.as_ref().map(|store| context.directory.join(store));
             let file = place(context, certificate)?;
@@ -75,14 +72,36 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     }
 }
 
+/// The repository, if one is here.
+fn repository(context: &Context) -> Result<Option<Repository>, Failure> {
+    match Repository::open(&context.directory, context.environment()?) {
+        Ok(repository) => Ok(Some(repository)),
+        Err(repo::Error::NoRepository { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The keys whose word the repository takes.
+fn trusted(context: &Context) -> Result<Vec<PublicKey>, Failure> {
+    let Some(repository) = repository(context)? else {
+        let said = "there is no repository here that says which keys it trusts".into();
+        let hint = "`--key` takes the public key that must have signed, or a file with it".into();
+        return Err(Failure::Unknown { said, hint });
+    };
+    Ok(certifiers(&repository)?)
+}
+
 /// The file of a certificate.
 fn place(context: &Context, text: &str) -> Result<PathBuf, Failure> {
     let path = context.directory.join(text);
     if path.is_file() {
         return Ok(path);
     }
-    let repository = Repository::open(&context.directory, context.environment()?)?;
-    Ok(find(&repository, text)?)
+    match repository(context)? {
+        Some(repository) => Ok(find(&repository, text)?),
+        // Says that it is not there.
+        None => Ok(read_file(&path).map(|_| path)?),
+    }
 }
 
 /// A public key: as one line, or in a file.
