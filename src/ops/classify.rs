@@ -60,8 +60,8 @@ pub struct Classified {
 ///
 /// # Errors
 ///
-/// What keeps the target from being found; [`Error::Unsaid`] without a reason or reviewer;
-/// [`Error::Retention`] if it would have to be kept longer than it may be kept.
+/// What keeps the target from being found; [`super::Error::Unsaid`] without a reason or reviewer;
+/// [`super::Error::Retention`] if it would have to be kept longer than it may be kept.
 pub fn classify(repository: &Repository, target: &str, decision: &Decision) -> Result<Classified> {
     must_say("--reason", &decision.reason)?;
     must_say("--reviewer", &decision.reviewer)?;
