@@ -279,6 +279,16 @@ fn a_range_and_a_directory_are_imported_beside_the_whole() {
     let error = &error["error"];
     assert_eq!((output.status.code(), &error["code"]), (Some(10), &"no_path".into()), "{error}");
     assert!(error["message"].as_str().unwrap().contains("`many/nowhere`"), "{error}");
+    // Where it is gone, what was imported goes on.
+    bench.git(["rm", "-r", "-q", "many/03"]);
+    bench.commit(81, "gone");
+    let words = ["--json", "import", "git", git.to_str().unwrap(), "--path", "many/03"];
+    assert_eq!(part.stem(words).status.code(), Some(0));
+    bench.write("changing.txt", b"much later");
+    bench.commit(82, "much later");
+    let output = part.stem([&words[..], &["--rev", "main~1..main"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!part.data().join("17.txt").exists());
 }
 
 #[test]

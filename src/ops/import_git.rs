@@ -158,10 +158,11 @@ pub fn import(repository: &Repository, options: &ImportOptions) -> Result<Import
     let directory = options.directory.as_ref().map(RepoPath::as_bytes);
     let history = History::open(&options.source, options.range.as_deref(), directory)?;
     let source = uri(&history, &options.source);
-    if !history.commits().is_empty() {
+    let mut plan = Plan::make(repository, &history, options.directory.as_ref())?;
+    // What continues an import may begin where the directory is gone.
+    if directory.is_some() && plan.known.is_empty() && !plan.new.is_empty() {
         history.reader().must_have_directory(history.commits())?;
     }
-    let mut plan = Plan::make(repository, &history, options.directory.as_ref())?;
     let (mut intended, kept) = references::intend(repository, &history, &plan)?;
     ask(repository, &history, &plan, &intended, (&source, options))?;
     let mut done = Import {
