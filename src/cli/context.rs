@@ -83,6 +83,15 @@ impl Context {
         Ok(Repository::open(&self.directory, self.environment()?)?)
     }
 
+    /// The repository, to read it, if there is one here.
+    pub(crate) fn open_if_any(&self) -> Result<Option<Repository>, Failure> {
+        match self.open() {
+            Ok(repository) => Ok(Some(repository)),
+            Err(Failure::Repo(stemmata::repo::Error::NoRepository { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The repository, to change it; only to read it for a dry run.
     pub(crate) fn open_to_write(&self, dry_run: bool) -> Result<Repository, Failure> {
         if dry_run {

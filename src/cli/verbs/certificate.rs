@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use stemmata::ops::erase::{CheckOptions, Checked, certifiers, check, find, html, page, peek};
-use stemmata::repo::{self, Repository, papers::read_file};
+use stemmata::repo::papers::read_file;
 use stemmata::sign::PublicKey;
 
 use crate::cli::text::count;
@@ -72,18 +72,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     }
 }
 
-/// The repository, if one is here.
-fn repository(context: &Context) -> Result<Option<Repository>, Failure> {
-    match Repository::open(&context.directory, context.environment()?) {
-        Ok(repository) => Ok(Some(repository)),
-        Err(repo::Error::NoRepository { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The keys whose word the repository takes.
 fn trusted(context: &Context) -> Result<Vec<PublicKey>, Failure> {
-    let Some(repository) = repository(context)? else {
+    let Some(repository) = context.open_if_any()? else {
         let said = "there is no repository here that says which keys it trusts".into();
         let hint = "`--key` takes the public key that must have signed, or a file with it".into();
         return Err(Failure::Unknown { said, hint });
@@ -97,7 +88,7 @@ fn place(context: &Context, text: &str) -> Result<PathBuf, Failure> {
     if path.is_file() {
         return Ok(path);
     }
-    match repository(context)? {
+    match context.open_if_any()? {
         Some(repository) => Ok(find(&repository, text)?),
         // Says that it is not there.
         None => Ok(read_file(&path).map(|_| path)?),

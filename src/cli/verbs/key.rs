@@ -8,7 +8,7 @@ use stemmata::model::Author;
 use stemmata::ops;
 use stemmata::ops::keys::{Exported, Form, KeyInfo, export, generate, list, revoke, trust};
 use stemmata::ops::signature::{SignatureStatus, Signing, Verdict, Verified, verify};
-use stemmata::repo::{Config, Environment, KeyRole, Place, Repository, author_and_origin};
+use stemmata::repo::{Config, Environment, KeyRole, Place, author_and_origin};
 use stemmata::sign::{KeyId, PublicKey};
 
 use crate::cli::args::DryRun;
@@ -207,11 +207,7 @@ fn whoever(context: &Context, environment: &Environment) -> Result<String, Failu
 /// The user's keys, and those of the store if there is one here.
 fn known(context: &Context) -> Result<Vec<KeyInfo>, Failure> {
     let environment = context.environment()?;
-    let repository: Option<Repository> = match context.open() {
-        Ok(repository) => Some(repository),
-        Err(Failure::Repo(stemmata::repo::Error::NoRepository { .. })) => None,
-        Err(error) => return Err(error),
-    };
+    let repository = context.open_if_any()?;
     list(&environment, repository.as_ref()).map_err(Failure::from)
 }
 
