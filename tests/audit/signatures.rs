@@ -41,7 +41,8 @@ fn a_signature_is_untrusted_then_good_then_revoked() {
     assert_eq!(shown["signatures"][0]["verdict"], "good");
     assert_eq!(shown["signatures"][0]["identity"], ANN);
     place.ok(&["key", "revoke", &id, "--reason", "lost"]);
-    place.fails(10, &["key", "revoke", &id, "--reason", "lost"]);
+    let said = place.fails(10, &["key", "revoke", &id, "--reason", "lost"]);
+    assert!(said.contains("was revoked before"), "{said}");
     let late = place.commit_with("late", &["-S"]);
     let status = |version: &str| place.json(&["key", "verify", version]).1["signatures"][0].clone();
     assert_eq!(status(&version)["verdict"], "revoked");

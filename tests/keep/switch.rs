@@ -230,3 +230,25 @@ fn a_link_that_would_lead_outside_from_its_new_name_is_not_renamed() {
     place.ok(&["switch", "main"]);
     assert_clean(&place);
 }
+
+/// Paths of other content in the source, those that were changed and those that are gone, each once.
+#[test]
+fn what_is_brought_back_is_told_in_order() {
+    let place = Place::new();
+    for path in ["a", "b", "c", "d", "e"] {
+        place.write(path, b"first");
+    }
+    place.commit("first");
+    place.write("b", b"second");
+    place.write("e", b"second");
+    place.commit("second");
+    for path in ["a", "d", "e"] {
+        place.write(path, b"unsaved");
+    }
+    std::fs::remove_file(place.work().join("c")).unwrap();
+    let (exit, data) = place.json(&["restore", "--source", "HEAD~1", "--force", "."]);
+    assert_eq!((exit, &data["restored"]), (0, &serde_json::json!(["a", "b", "c", "d", "e"])));
+    for path in ["a", "b", "c", "d", "e"] {
+        assert_eq!(std::fs::read(place.work().join(path)).unwrap(), b"first", "{path}");
+    }
+}
